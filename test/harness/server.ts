@@ -1,0 +1,128 @@
+/**
+ * The real standalone server as a child process: what a test starts, kills at bad moments, and starts again on the same data.
+ *
+ * The process is run exactly as a person would run it (settings in the environment, the ready line on stdout), so a test that passes
+ * here has seen the product and not a part of it. Nothing waits by time: starting ends with the ready line or with the exit of the
+ * process, stopping ends with its exit; the deadlines only turn a hang into an error that says what the server had to say.
+ */
+
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const root = resolve(import.meta.dirname, '../..');
+const startDeadlineMs = 30_000;
+const stopDeadlineMs = 15_000;
+const stderrCharactersMax = 1_000_000;
+
+export type ServerOptions = {
+  /** Where its data lives. Without it: a new temporary directory, which goes when the process has ended. */
+  readonly dataDir?: string;
+  /** 0, the default: any free one. Give the port of a killed server to come back at the same address. */
+  readonly port?: number;
+  /** Further settings by name without their prefix: `{ FRAME_BYTES_MAX: 4096 }`. */
+  readonly settings?: Readonly<Record<string, string | number>>;
+};
+
+export type Server = {
+  /** `http://127.0.0.1:<port>`, without a slash at its end. */
+  readonly url: string;
+  /** `ws://127.0.0.1:<port>/ws`, as a `WebsocketProvider` takes it. */
+  readonly wsUrl: string;
+  readonly port: number;
+  /** For signals that do not end it (SIGSTOP, SIGCONT): `process.kill(server.pid, …)`. */
+  readonly pid: number;
+  /** The diagnostics so far; of a long run the last million characters. */
+  readonly stderr: () => string;
+  /** Sends a signal that ends the process, SIGKILL if none is named, and resolves when it is gone. Harmless on one that has ended. */
+  readonly kill: (signal?: NodeJS.Signals) => Promise<void>;
+  /** Ends it as an orchestrator does, with SIGTERM. Resolves with the exit code; rejects if it had to be killed or a signal ended it. */
+  readonly stop: () => Promise<number>;
+};
+
+/** A new, empty directory for a server's data, for tests that start several servers on it. */
+export async function makeDataDir(): Promise<{ readonly path: string; readonly remove: () => Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), 'inkstream-test-'));
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+}
+
+/**
+ * Starts the standalone server and resolves when it is ready.
+ * @throws Error with the server's diagnostics where it ends, or says nothing for 30 s, instead.
+ */
+export async function startServer(options: ServerOptions = {}): Promise<Server> {
+  const temporary = options.dataDir === undefined ? await makeDataDir() : undefined;
+  const child = spawn(join(root, 'node_modules/.bin/node'), ['services/standalone/main.ts'], {
+    cwd: root,
+    env: environment({ ...options.settings, PORT: options.port ?? 0, DATA_DIR: options.dataDir ?? temporary?.path ?? '' }),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let diagnostics = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (diagnostics = (diagnostics + text).slice(-stderrCharactersMax)));
+
+  const endWithUs = (): boolean => child.kill('SIGKILL');
+  process.once('exit', endWithUs);
+  const gone = new Promise<string | number>((settle) => {
+    child.once('error', (error) => settle(error.message));
+    child.once('close', (code, signal) => settle(signal ?? code ?? 'unknown'));
+  }).then(async (end) => {
+    process.off('exit', endWithUs);
+    await temporary?.remove();
+    return end;
+  });
+  const kill = async (signal: NodeJS.Signals = 'SIGKILL'): Promise<void> => {
+    child.kill(signal);
+    await gone;
+  };
+
+  const ready = new Promise<string>((settle) => {
+    createInterface({ input: child.stdout }).on(
+      'line',
+      (line) => line.startsWith('ready ') && settle(line.slice('ready '.length)),
+    );
+  });
+  const line = await within(startDeadlineMs, Promise.race([ready, gone.then(() => undefined)]));
+  if (line === undefined) {
+    await kill();
+    throw new Error(`the server did not become ready (${await gone}):\n${diagnostics}`);
+  }
+  const { url } = JSON.parse(line) as { url: string };
+  return {
+    url,
+    wsUrl: `${url.replace(/^http/u, 'ws')}/ws`,
+    port: Number(new URL(url).port),
+    pid: child.pid ?? 0,
+    stderr: () => diagnostics,
+    kill,
+    stop: async () => {
+      child.kill('SIGTERM');
+      const end = await within(stopDeadlineMs, gone);
+      if (typeof end === 'number') return end;
+      await kill();
+      throw new Error(
+        `the server did not end by itself on SIGTERM (${end ?? `still there after ${stopDeadlineMs} ms`}):\n${diagnostics}`,
+      );
+    },
+  };
+}
+
+/** This process's environment without settings of Inkstream's that a person may have in the shell, plus the given ones. */
+function environment(settings: Readonly<Record<string, string | number>>): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('INKSTREAM_'));
+  const given = Object.entries(settings).map(([name, value]) => [`INKSTREAM_${name}`, String(value)]);
+  return Object.fromEntries([...inherited, ...given]) as NodeJS.ProcessEnv;
+}
+
+/** What `promise` resolves with, or undefined if it takes longer than `ms`. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
+  const controller = new AbortController();
+  const late = delay(ms, undefined, { signal: controller.signal }).catch(() => undefined);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    controller.abort();
+  }
+}
