@@ -4,7 +4,7 @@
  * Some tests want a Chromium, others strace. Where there is none they are left out, and a green run that left something out must not
  * look like one that did not: so its last lines name each reason, with what was left out for it. A test leaves itself out with
  *
- *     test('PG1: …', async ({ skip }) => {
+ *     test('…', async ({ skip }) => {
  *       skip(chromium === undefined, 'no Chromium on the PATH');
  */
 
