@@ -22,7 +22,7 @@ export type UpdateRecord = {
   readonly kind: 'update';
   readonly document: DocumentName;
   readonly update: Uint8Array;
-  /** The process that appended it: random per process, so that a gateway knows its own records when it reads them. */
+  /** Who appended it: random per process and room, so that a room knows its own records when it reads them. */
   readonly origin: string;
   /** Who wrote it (`sub` of the token), or '' where several did or nobody is known. */
   readonly author: string;
@@ -47,7 +47,9 @@ export type Batch = {
 };
 
 /** What became of one record of an `append`. `too-large` is final: the same bytes will never be taken. */
-export type Appended = { readonly kind: 'appended'; readonly offset: Offset } | { readonly kind: 'too-large'; readonly bytesMax: number };
+export type Appended =
+  | { readonly kind: 'appended'; readonly offset: Offset }
+  | { readonly kind: 'too-large'; readonly bytesMax: number };
 
 /** Why following a partition ended by itself. `trimmed`: records at the wanted offset are gone, `start` is the first that is left. */
 export type FollowEnd =
@@ -64,7 +66,7 @@ export type Follower = {
 };
 
 export type Following = {
-  /** No batch begins after the call; resolves when the one under way is done. */
+  /** No batch begins after the call; resolves when the one under way is done (so `onBatch` itself must not wait for it). */
   readonly stop: () => Promise<void>;
 };
 
@@ -79,26 +81,36 @@ export class JournalUnavailable extends Error {
 export type Journal = {
   readonly identity: JournalIdentity;
 
+  /** The longest `update` of a record, in bytes: a frame must fit (checked at start). */
+  readonly recordBytesMax: number;
+
   /** The partition that all records of a document are in. Pure; the same for the life of the journal. */
   readonly partitionOf: (document: DocumentName) => Partition;
 
   /**
    * Appends records, in their order within a partition. Resolves, with one outcome per record, when every one that was taken is durable
    * (synced; `acks=all`). Calls made while an earlier one is under way keep their order; those of one tick may share one sync.
-   * @throws JournalUnavailable (as a rejection) where some or all may be missing: the caller repeats the whole call, before any later one,
-   *   with the same bytes; records that were there already are then there twice, which Yjs does not mind.
+   * @throws JournalUnavailable (as a rejection) where some or all may be missing. Every call that was made later, and had not resolved by then, rejects
+   *   as well, so that what is repeated is not overtaken: the caller repeats them all in their order, before anything new, with the same
+   *   bytes. Records that were there already are then there twice, which Yjs does not mind.
    */
   readonly append: (records: readonly JournalRecord[]) => Promise<readonly Appended[]>;
 
   /** The offset that the next record of this partition will have. Rejects with `JournalUnavailable`. */
   readonly highWater: (partition: Partition) => Promise<Offset>;
 
-  /** Reads a partition from `from` on, for ever: what is there, then what comes. Only durable records are seen. */
+  /**
+   * Reads a partition from `from` on, for ever: what is there, then what comes. Only durable records are seen. Nothing is called before `follow` has
+   * returned. The first batch begins at `from`, and each further one where the one before it ended.
+   */
   readonly follow: (partition: Partition, from: Offset, follower: Follower) => Following;
 
-  /** Deletes the records below `below`; a `below` past the end or below the start changes nothing that it should not. Idempotent. */
+  /**
+   * Deletes the records below `below`, except that a batch which reaches past it may stay whole. Offsets go on where they were, even if nothing
+   * is left; past the end deletes everything that is there, below the start nothing. Idempotent.
+   */
   readonly trim: (partition: Partition, below: Offset) => Promise<void>;
 
-  /** Waits for the appends under way, then lets go of everything. Later calls reject with `JournalUnavailable`. */
+  /** Stops the followings without a word and waits for the appends under way. Later calls reject with `JournalUnavailable`; a later `follow` ends as `failed`. */
   readonly close: () => Promise<void>;
 };

@@ -8,7 +8,7 @@
  *     head { upto: 120, sha256, parts: 2 } ─► snapshot (name, 120, sha256) parts 0, 1       covers every offset below 120
  *                                            segments (name, 120 … 133), (name, 134 … 190)  merged records since; may overlap
  *
- * A reader reads head → parts → segments from `upto` on, then the head again: if it moved, it reads again (`loadDocument`).
+ * A reader reads head → parts → segments from `upto` on, then the head again: if it moved, it reads again (`readDocument`).
  * Adapters: memory, embedded (LMDB) and, later, MongoDB; one contract suite holds them all.
  */
 

@@ -1,0 +1,180 @@
+/**
+ * The store on one disk (LMDB), beside the journal in the same directory, so that a flush of the persister and the appends of that moment share a sync.
+ *
+ *     's' name 00 first last             →  segment            names have no control characters: 00 ends them
+ *     'p' name 00 upto sha256 part       →  snapshot part      sha256 as its 32 bytes
+ *     'h' name                           →  head
+ *     'c' partition                      →  checkpoint
+ *     'B'                                →  the journal that it is bound to
+ *
+ * The longest name makes a key of 570 bytes; LMDB takes 1,978. What depends on what is stored (insert if absent, move forward only) is decided when
+ * the transaction begins, so that two callers never decide on the same state.
+ */
+
+import { Buffer } from 'node:buffer';
+import type { DocumentName } from '#shared/document/name.ts';
+import type { Offset } from '#shared/journal/journal.ts';
+import { keyNumberBytes, keyOf, numberInKey } from '#shared/runtime/key.ts';
+import { EnvironmentUnavailable, type Decision, type Environment, type KeyRange, type View } from '#shared/runtime/lmdb.ts';
+import { StoreUnavailable } from './store.ts';
+import type { Segment, SegmentId, SnapshotId, Store } from './store.ts';
+import {
+  decodeCheckpoint,
+  decodeHead,
+  decodeJournalBinding,
+  decodeSegment,
+  decodeSnapshotPart,
+  encodeCheckpoint,
+  encodeHead,
+  encodeJournalBinding,
+  encodeSegment,
+  encodeSnapshotPart,
+  expectDecoded,
+} from './values.ts';
+
+export type EmbeddedStoreOptions = {
+  /** The longest update of a segment, in bytes. */
+  readonly segmentBytesMax?: number;
+};
+
+const bindingKey = keyOf('B');
+const segmentKey = ({ document, first, last }: SegmentId): Uint8Array => keyOf('s', document, '\0', first, last);
+const snapshotPrefix = ({ document, upto, sha256 }: SnapshotId): Uint8Array =>
+  keyOf('p', document, '\0', upto, Buffer.from(sha256, 'hex'));
+const headKey = (document: DocumentName): Uint8Array => keyOf('h', document);
+const rangeOf = (kind: 's' | 'p', document: DocumentName): KeyRange => ({
+  from: keyOf(kind, document, '\0'),
+  below: keyOf(kind, document, '\x01'),
+});
+
+const segmentIdIn = (document: DocumentName, key: Uint8Array): SegmentId => ({
+  document,
+  first: numberInKey(key, -2 * keyNumberBytes),
+  last: numberInKey(key, -keyNumberBytes),
+});
+
+const sha256Bytes = 32;
+const snapshotIdIn = (document: DocumentName, key: Uint8Array): SnapshotId => {
+  const hashAt = key.byteLength - keyNumberBytes - sha256Bytes;
+  return {
+    document,
+    upto: numberInKey(key, hashAt - keyNumberBytes),
+    sha256: Buffer.from(key.subarray(hashAt, hashAt + sha256Bytes)).toString('hex'),
+  };
+};
+
+const partsAtOnce = 4; // of a snapshot that is deleted, in one transaction: each frees up to 8 MB of pages
+
+/** Opens the store that is kept in `environment`. Closing it leaves the environment open. */
+export function openEmbeddedStore(environment: Environment, options: EmbeddedStoreOptions = {}): Store {
+  const { segmentBytesMax = 64 * 1024 * 1024 } = options;
+  let closed = false;
+
+  const ifOpen = (): void => {
+    if (closed) throw new StoreUnavailable('the store was closed');
+  };
+  const commit = async <T>(decide: (view: View) => Decision<T>, releases = false): Promise<T> => {
+    ifOpen();
+    try {
+      return await environment.commit(decide, { releases });
+    } catch (error) {
+      throw error instanceof EnvironmentUnavailable ? new StoreUnavailable(error.message, { cause: error }) : error;
+    }
+  };
+  const insert = (key: Uint8Array, encode: () => Uint8Array): Promise<void> =>
+    commit((view) => ({ writes: view.has(key) ? [] : [{ key, value: encode() }], result: undefined }));
+  const remove = (keys: readonly Uint8Array[]): Promise<void> =>
+    commit(() => ({ writes: keys.map((key) => ({ key, value: undefined })), result: undefined }), true);
+
+  const readSegments = (document: DocumentName, from: Offset): readonly Segment[] => {
+    const found: Segment[] = [];
+    for (const { key, value } of environment.entries(rangeOf('s', document))) {
+      const id = segmentIdIn(document, key);
+      if (id.last < from) continue;
+      const update = expectDecoded(
+        decodeSegment(value),
+        `segment ${id.first} to ${id.last} of document ${JSON.stringify(document)}`,
+      );
+      found.push({ ...id, update });
+    }
+    return found;
+  };
+  const checkpointIn = (bytes: Uint8Array | undefined, partition: number): Offset =>
+    bytes === undefined ? 0 : expectDecoded(decodeCheckpoint(bytes), `the checkpoint of partition ${partition}`);
+  const headIn = (bytes: Uint8Array | undefined, document: DocumentName) =>
+    bytes === undefined ? undefined : expectDecoded(decodeHead(bytes), `the head of document ${JSON.stringify(document)}`);
+
+  return {
+    segmentBytesMax,
+    bindJournal: (identity) =>
+      commit((view) => {
+        const stored = view.get(bindingKey);
+        if (stored !== undefined)
+          return { writes: [], result: expectDecoded(decodeJournalBinding(stored), 'the binding to a journal') };
+        return { writes: [{ key: bindingKey, value: encodeJournalBinding(identity) }], result: identity };
+      }),
+    readCheckpoint: async (partition) => {
+      ifOpen();
+      return checkpointIn(environment.get(keyOf('c', partition)), partition);
+    },
+    moveCheckpoint: (partition, from, to) =>
+      commit((view) => {
+        const key = keyOf('c', partition);
+        const stored = checkpointIn(view.get(key), partition);
+        if (stored < from || stored >= to) return { writes: [], result: stored };
+        return { writes: [{ key, value: encodeCheckpoint(to) }], result: to };
+      }),
+    putSegment: async (segment) => {
+      if (segment.update.byteLength > segmentBytesMax) throw new RangeError(`a segment has at most ${segmentBytesMax} bytes`);
+      await insert(segmentKey(segment), () => encodeSegment(segment.update));
+    },
+    readSegments: async (document, from) => {
+      ifOpen();
+      return readSegments(document, from);
+    },
+    listSegments: async (document, from) => {
+      ifOpen();
+      return readSegments(document, from).map(({ update, ...id }) => ({ ...id, bytes: update.byteLength }));
+    },
+    deleteSegments: async (document, below) => {
+      ifOpen();
+      const keys = [...environment.keys(rangeOf('s', document))].filter((key) => segmentIdIn(document, key).last < below);
+      if (keys.length > 0) await remove(keys);
+    },
+    putSnapshotPart: (snapshot, part, bytes) => insert(keyOf(snapshotPrefix(snapshot), part), () => encodeSnapshotPart(bytes)),
+    readSnapshotPart: async (snapshot, part) => {
+      ifOpen();
+      const bytes = environment.get(keyOf(snapshotPrefix(snapshot), part));
+      const what = `part ${part} of the snapshot at ${snapshot.upto} of document ${JSON.stringify(snapshot.document)}`;
+      return bytes === undefined ? undefined : expectDecoded(decodeSnapshotPart(bytes), what);
+    },
+    listSnapshots: async (document) => {
+      ifOpen();
+      const found = new Map<string, SnapshotId>();
+      for (const key of environment.keys(rangeOf('p', document))) {
+        const id = snapshotIdIn(document, key);
+        found.set(`${id.upto} ${id.sha256}`, id);
+      }
+      return [...found.values()];
+    },
+    deleteSnapshot: async (snapshot) => {
+      ifOpen();
+      const prefix = snapshotPrefix(snapshot);
+      const keys = [...environment.keys({ from: prefix, below: keyOf(prefix, Number.MAX_SAFE_INTEGER) })];
+      for (let i = 0; i < keys.length; i += partsAtOnce) await remove(keys.slice(i, i + partsAtOnce));
+    },
+    readHead: async (document) => {
+      ifOpen();
+      return headIn(environment.get(headKey(document)), document);
+    },
+    moveHead: (document, head) =>
+      commit((view) => {
+        const stored = headIn(view.get(headKey(document)), document);
+        if (stored !== undefined && stored.upto >= head.upto) return { writes: [], result: stored };
+        return { writes: [{ key: headKey(document), value: encodeHead(head) }], result: head };
+      }),
+    close: async () => {
+      closed = true;
+    },
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * A document out of the store.
+ *
+ * While someone reads head, parts and segments one after the other, a compaction may put a new snapshot in their place and delete what the old
+ * head named. A reader that believed what it then found would open a document without its snapshot: an empty one, which the next
+ * edit makes true. So the head is read again at the end, and when it has moved everything is read again. What is missing although the head did not move is
+ * corruption, and an error.
+ */
+
+import { Buffer } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import type { DocumentName } from '#shared/document/name.ts';
+import type { Offset } from '#shared/journal/journal.ts';
+import { StoreCorrupt, StoreUnavailable, type Head, type Store } from './store.ts';
+
+export type StoredDocument = {
+  /** Updates (v1) that together are the document: the snapshot first, if there is one, then the segments. They may overlap. */
+  readonly updates: readonly Uint8Array[];
+  /** Behind the last record that is in `updates`: max of the head's `upto` and each segment's `last` + 1; 0 where nothing is stored. */
+  readonly upto: Offset;
+  readonly head?: Head;
+};
+
+/** How often a document is read again because its head moved meanwhile. A compaction takes seconds, so more than a few is no coincidence. */
+const attemptsMax = 10;
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+const sameHead = (a: Head | undefined, b: Head | undefined): boolean => a?.upto === b?.upto && a?.sha256 === b?.sha256;
+
+/** The snapshot that `head` names, or what is wrong with it. Hashes part by part, so that others get their turn in between. */
+async function readSnapshot(
+  store: Store,
+  document: DocumentName,
+  head: Head,
+): Promise<{ readonly update: Uint8Array } | { readonly wrong: string }> {
+  const { upto, sha256 } = head;
+  const hash = createHash('sha256');
+  const parts: Uint8Array[] = [];
+  for (let part = 0; part < head.parts; part++) {
+    const bytes = await store.readSnapshotPart({ document, upto, sha256 }, part);
+    if (bytes === undefined) return { wrong: `part ${part} of ${head.parts} is missing` };
+    hash.update(bytes);
+    parts.push(bytes);
+    await nextTurn();
+  }
+  const found = hash.digest('hex');
+  if (found !== sha256) return { wrong: `its hash is ${found} and should be ${sha256}` };
+  const [only] = parts;
+  return { update: parts.length === 1 && only !== undefined ? only : Buffer.concat(parts) };
+}
+
+/**
+ * The document as it is stored, whatever compaction does meanwhile. One that was never stored has no updates and `upto` 0.
+ * @throws StoreUnavailable, NewerVersion, or StoreCorrupt where a snapshot is not there, or not what its head says: never an empty document instead
+ */
+export async function readDocument(store: Store, document: DocumentName): Promise<StoredDocument> {
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    const head = await store.readHead(document);
+    const snapshot = head === undefined ? undefined : await readSnapshot(store, document, head);
+    const segments = await store.readSegments(document, head?.upto ?? 0);
+    if (!sameHead(head, await store.readHead(document))) continue;
+    if (snapshot !== undefined && 'wrong' in snapshot) {
+      throw new StoreCorrupt(`the snapshot at ${head?.upto} of document ${JSON.stringify(document)}: ${snapshot.wrong}`);
+    }
+    const updates = [...(snapshot === undefined ? [] : [snapshot.update]), ...segments.map(({ update }) => update)];
+    const upto = Math.max(head?.upto ?? 0, ...segments.map(({ last }) => last + 1));
+    return { updates, upto, ...(head === undefined ? {} : { head }) };
+  }
+  throw new StoreUnavailable(`document ${JSON.stringify(document)} was compacted ${attemptsMax} times while it was read`);
+}

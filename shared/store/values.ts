@@ -1,0 +1,75 @@
+/** What a store on one disk keeps, as bytes. Encode and decode side by side, in the same order; golden vectors in the tests. */
+
+import * as decoding from 'lib0/decoding';
+import * as encoding from 'lib0/encoding';
+import type { JournalIdentity, Offset } from '#shared/journal/journal.ts';
+import { decodeStored, encodeStored, storedKinds, type Decoded } from '#shared/runtime/stored-kind.ts';
+import { NewerVersion, StoreCorrupt, type Head } from './store.ts';
+
+export function encodeSegment(update: Uint8Array): Uint8Array {
+  return encodeStored(storedKinds.segment, (encoder) => encoding.writeVarUint8Array(encoder, update));
+}
+
+/** The update, as a view of `bytes`. */
+export function decodeSegment(bytes: Uint8Array): Decoded<Uint8Array> {
+  return decodeStored(bytes, storedKinds.segment, decoding.readVarUint8Array);
+}
+
+export function encodeSnapshotPart(part: Uint8Array): Uint8Array {
+  return encodeStored(storedKinds.snapshotPart, (encoder) => encoding.writeVarUint8Array(encoder, part));
+}
+
+/** The slice, as a view of `bytes`. */
+export function decodeSnapshotPart(bytes: Uint8Array): Decoded<Uint8Array> {
+  return decodeStored(bytes, storedKinds.snapshotPart, decoding.readVarUint8Array);
+}
+
+export function encodeHead(head: Head): Uint8Array {
+  return encodeStored(storedKinds.head, (encoder) => {
+    encoding.writeVarUint(encoder, head.upto);
+    encoding.writeVarString(encoder, head.sha256);
+    encoding.writeVarUint(encoder, head.parts);
+  });
+}
+
+export function decodeHead(bytes: Uint8Array): Decoded<Head> {
+  return decodeStored(bytes, storedKinds.head, (decoder) => ({
+    upto: decoding.readVarUint(decoder),
+    sha256: decoding.readVarString(decoder),
+    parts: decoding.readVarUint(decoder),
+  }));
+}
+
+export function encodeCheckpoint(upto: Offset): Uint8Array {
+  return encodeStored(storedKinds.checkpoint, (encoder) => encoding.writeVarUint(encoder, upto));
+}
+
+export function decodeCheckpoint(bytes: Uint8Array): Decoded<Offset> {
+  return decodeStored(bytes, storedKinds.checkpoint, decoding.readVarUint);
+}
+
+export function encodeJournalBinding(identity: JournalIdentity): Uint8Array {
+  return encodeStored(storedKinds.journalBinding, (encoder) => {
+    encoding.writeVarString(encoder, identity.id);
+    encoding.writeVarUint(encoder, identity.partitionCount);
+  });
+}
+
+export function decodeJournalBinding(bytes: Uint8Array): Decoded<JournalIdentity> {
+  return decodeStored(bytes, storedKinds.journalBinding, (decoder) => ({
+    id: decoding.readVarString(decoder),
+    partitionCount: decoding.readVarUint(decoder),
+  }));
+}
+
+/** The value; what is newer or broken throws, since there is nothing to set aside in a store: `what` is named in the message. */
+export function expectDecoded<T>(decoded: Decoded<T>, what: string): T {
+  switch (decoded.kind) {
+    case 'decoded':
+      return decoded.value;
+    case 'newer-version':
+      throw new NewerVersion(`${what} was written by a newer version (${decoded.found}): run that version, or a later one`);
+    case 'unreadable':
+      throw new StoreCorrupt(`${what} can't be read: ${decoded.reason}`);
+  }
+}
