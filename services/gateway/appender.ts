@@ -1,0 +1,207 @@
+/**
+ * From flushed rooms into the journal: one append at a time, all rooms together, in order.
+ *
+ * An append that failed may have been written or not, so the same bytes are appended again. If anything of the same room went before it
+ * meanwhile, the journal would have an update before what it refers to, and every reader of the journal would have to wait for something that
+ * comes later. So there is one append under way at most, and what is flushed meanwhile gathers: one record a room, however many flushes.
+ *
+ *     flush ─► waiting (one draft a room) ─► appending (retried, the same bytes) ─► durable: the rooms tell their sessions
+ *                                                     └─ past unsavedMsMax / unsavedBytesMax: given up, rooms discarded
+ *
+ * Giving up closes *every* session of the rooms concerned: readers have built on updates that nobody else will ever see. What was not
+ * acknowledged is with the clients, and comes back with their Step2.
+ */
+
+import { mergeScanned } from '#shared/document/merge.ts';
+import type { DocumentName } from '#shared/document/name.ts';
+import type { Scanned } from '#shared/document/scan.ts';
+import type { Appended, Journal, JournalRecord } from '#shared/journal/journal.ts';
+import type { Clock, Timer } from '#shared/runtime/clock.ts';
+import type { Logger } from '#shared/runtime/telemetry.ts';
+
+/** A room as the appender sees it. */
+export type Saved = {
+  readonly document: DocumentName;
+  /** By this a room knows its own records. */
+  readonly origin: string;
+  /** All flushes up to `sequence` are durable. */
+  readonly saved: (sequence: number) => void;
+  /** A flush of this room can't be saved: close everyone, forget everything. `tooLarge`: it never will be. */
+  readonly unsavable: (reason: string, tooLarge: boolean) => void;
+};
+
+/** What one flush of a room brings: admitted updates, in order, and the same merged. */
+export type Draft = {
+  readonly room: Saved;
+  readonly updates: readonly Scanned[];
+  readonly merged: Uint8Array;
+  readonly sequence: number;
+  readonly author: string;
+};
+
+export type AppenderLimits = {
+  readonly appendIntervalMs: number;
+  readonly unsavedBytesMax: number;
+  readonly unsavedMsMax: number;
+};
+
+export type AppenderParts = {
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly limits: AppenderLimits;
+  readonly logger: Logger;
+  /** Called with how long an append took, its retries included, in ms, and how many records it had. */
+  readonly onAppended: (ms: number, records: number) => void;
+  readonly onFailed: () => void;
+};
+
+const retryMsMin = 50;
+const retryMsMax = 2_000;
+
+type Waiting = { readonly room: Saved; drafts: Draft[] };
+type Attempt = { readonly rooms: readonly Waiting[]; readonly records: readonly JournalRecord[]; readonly since: number; tries: number };
+
+export class Appender {
+  readonly #parts: AppenderParts;
+  #waiting = new Map<Saved, Waiting>();
+  #waitingBytes = 0;
+  #waitingSince = 0;
+  #attempt: Attempt | undefined;
+  #attemptBytes = 0;
+  #lastAppendAt = Number.NEGATIVE_INFINITY;
+  #timer: Timer | undefined;
+  #deadline: Timer | undefined;
+  #drained: (() => void)[] = [];
+
+  constructor(parts: AppenderParts) {
+    this.#parts = parts;
+  }
+
+  /** Bytes of edits that are not durable yet. */
+  get unsavedBytes(): number {
+    return this.#waitingBytes + this.#attemptBytes;
+  }
+
+  /** The rooms with edits that are not durable yet. */
+  get unsavedRooms(): ReadonlySet<Saved> {
+    return new Set([...this.#waiting.keys(), ...(this.#attempt?.rooms.map(({ room }) => room) ?? [])]);
+  }
+
+  /** How long the oldest edit has been waiting, in ms. */
+  get unsavedMs(): number {
+    const since = this.#attempt?.since ?? (this.#waiting.size > 0 ? this.#waitingSince : undefined);
+    return since === undefined ? 0 : this.#parts.clock.monotonic() - since;
+  }
+
+  add(draft: Draft): void {
+    const waiting = this.#waiting.get(draft.room);
+    if (this.#waiting.size === 0) this.#waitingSince = this.#parts.clock.monotonic();
+    if (waiting === undefined) this.#waiting.set(draft.room, { room: draft.room, drafts: [draft] });
+    else waiting.drafts.push(draft);
+    this.#waitingBytes += draft.merged.length;
+    if (this.unsavedBytes > this.#parts.limits.unsavedBytesMax) this.#giveUp('more edits are waiting to be saved than fit');
+    else this.#schedule();
+  }
+
+  /** Resolves when nothing waits any more: all durable, or given up. */
+  drained(): Promise<void> {
+    if (this.#attempt === undefined && this.#waiting.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#drained.push(resolve));
+  }
+
+  #schedule(): void {
+    if (this.#attempt !== undefined || this.#timer !== undefined || this.#waiting.size === 0) return;
+    const wait = this.#lastAppendAt + this.#parts.limits.appendIntervalMs - this.#parts.clock.monotonic();
+    if (wait <= 0) this.#begin();
+    else
+      this.#timer = this.#parts.clock.after(wait, () => {
+        this.#timer = undefined;
+        this.#begin();
+      });
+  }
+
+  #begin(): void {
+    const { clock, limits } = this.#parts;
+    const rooms = [...this.#waiting.values()];
+    const time = clock.now();
+    const records = rooms.map(({ room, drafts }): JournalRecord => {
+      const [first] = drafts;
+      const update = drafts.length === 1 && first ? first.merged : mergeScanned(drafts.flatMap((draft) => draft.updates));
+      const author = first !== undefined && drafts.every((draft) => draft.author === first.author) ? first.author : '';
+      return { kind: 'update', document: room.document, update, origin: room.origin, author, time };
+    });
+    const attempt: Attempt = { rooms, records, since: this.#waitingSince, tries: 0 };
+    this.#attempt = attempt;
+    this.#attemptBytes = this.#waitingBytes;
+    this.#waiting = new Map();
+    this.#waitingBytes = 0;
+    this.#lastAppendAt = clock.monotonic();
+    const left = attempt.since + limits.unsavedMsMax - clock.monotonic();
+    this.#deadline = clock.after(left, () => this.#giveUp(`the journal took nothing for ${limits.unsavedMsMax} ms`));
+    this.#try(attempt);
+  }
+
+  #try(attempt: Attempt): void {
+    this.#parts.journal.append(attempt.records).then(
+      (outcomes) => {
+        if (this.#attempt === attempt) this.#succeeded(attempt, outcomes);
+      },
+      (error: unknown) => {
+        if (this.#attempt === attempt) this.#failed(attempt, error);
+      },
+    );
+  }
+
+  #succeeded(attempt: Attempt, outcomes: readonly Appended[]): void {
+    this.#finish();
+    this.#parts.onAppended(this.#parts.clock.monotonic() - attempt.since, attempt.records.length);
+    for (const [at, { room, drafts }] of attempt.rooms.entries()) {
+      const outcome = outcomes[at];
+      if (outcome?.kind === 'appended') room.saved(drafts.at(-1)?.sequence ?? 0);
+      else this.#unsavable(room, `the journal takes records of at most ${outcome?.bytesMax} bytes`, true);
+    }
+    this.#schedule();
+    this.#announceDrained();
+  }
+
+  #failed(attempt: Attempt, error: unknown): void {
+    this.#parts.onFailed();
+    this.#parts.logger.warn({ error: String(error), records: attempt.records.length, tries: attempt.tries }, 'append failed, trying again');
+    const wait = Math.min(retryMsMax, retryMsMin * 2 ** attempt.tries++) * (0.5 + Math.random() / 2);
+    this.#timer = this.#parts.clock.after(wait, () => {
+      this.#timer = undefined;
+      this.#try(attempt);
+    });
+  }
+
+  #giveUp(reason: string): void {
+    const rooms = this.unsavedRooms;
+    this.#finish();
+    this.#waiting = new Map();
+    this.#waitingBytes = 0;
+    this.#parts.logger.error({ rooms: rooms.size }, `gave up saving: ${reason}`);
+    for (const room of rooms) room.unsavable(reason, false);
+    this.#announceDrained();
+  }
+
+  #unsavable(room: Saved, reason: string, tooLarge: boolean): void {
+    const waiting = this.#waiting.get(room);
+    for (const draft of waiting?.drafts ?? []) this.#waitingBytes -= draft.merged.length;
+    this.#waiting.delete(room);
+    room.unsavable(reason, tooLarge);
+  }
+
+  #finish(): void {
+    this.#attempt = undefined;
+    this.#attemptBytes = 0;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#deadline?.cancel();
+    this.#deadline = undefined;
+  }
+
+  #announceDrained(): void {
+    if (this.#attempt !== undefined || this.#waiting.size > 0) return;
+    for (const resolve of this.#drained.splice(0)) resolve();
+  }
+}

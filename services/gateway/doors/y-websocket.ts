@@ -1,0 +1,307 @@
+/**
+ * The y-websocket door: one session, one socket, one document, spoken to in the frames of y-websocket 3.x.
+ *
+ * A session is opening until its room is there, and then open; a message that comes before, or while a large update is being read,
+ * waits in the inbox, in order and bounded. With `?ack=1` the session is told how many of its Step2 and Update frames are settled:
+ * each frame has a ticket, and the count is how many tickets from the first on are due.
+ */
+
+import type { Connection, ConnectionEvents } from '#gateway/connection.ts';
+import type { Framing } from '#gateway/framing.ts';
+import type { GatewayLimits } from '#gateway/limits.ts';
+import { Outbox, type Traffic } from '#gateway/outbox.ts';
+import type { Speaker } from '#gateway/presence.ts';
+import type { Member, Room, Ticket } from '#gateway/room.ts';
+import type { Rooms } from '#gateway/rooms.ts';
+import type { DocumentName } from '#shared/document/name.ts';
+import type { UpdateLimits } from '#shared/document/limits.ts';
+import { type Refused, type Scanned, scanUpdate, startScan } from '#shared/document/scan.ts';
+import type { Clock, Timer } from '#shared/runtime/clock.ts';
+import { decodeAwareness } from '#shared/wire/awareness.ts';
+import { type Closing, malformed, tooLarge, tryLater } from '#shared/wire/close-codes.ts';
+import {
+  decodeFrame,
+  encodeAck,
+  encodeAwareness,
+  encodeStep1,
+  encodeStep2,
+  encodeUpdate,
+  keepAliveFrame,
+} from '#shared/wire/y-websocket.ts';
+
+/** A room hands the same state, the same bytes, to all who ask the same: a large one is framed once. */
+const step2Frames = new WeakMap<Uint8Array, Uint8Array>();
+
+/** The frames of this door: the same for everyone, but for the acknowledgement, which has to be asked for. */
+const plain: Framing = {
+  update: encodeUpdate,
+  step2: (update) => {
+    const known = step2Frames.get(update);
+    if (known !== undefined) return known;
+    const frame = encodeStep2(update);
+    step2Frames.set(update, frame);
+    return frame;
+  },
+  awareness: encodeAwareness,
+  ack: undefined,
+  keepAlive: keepAliveFrame,
+};
+
+const acknowledging: Framing = { ...plain, ack: encodeAck };
+
+/** What all sessions of this door share. */
+export type DoorParts = {
+  readonly rooms: Pick<Rooms, 'find' | 'join' | 'leave'>;
+  readonly limits: GatewayLimits;
+  readonly updateLimits: UpdateLimits;
+  readonly clock: Clock;
+  readonly traffic: Traffic & { framesIn: number; bytesIn: number };
+  readonly pause: () => Promise<void>;
+  /** Called once, with why we closed the session. */
+  readonly onClosing: (closing: Closing) => void;
+  readonly onAckMs: (ms: number) => void;
+};
+
+/** Updates longer than this are scanned in steps of it, with other work in between. */
+const scanStepBytes = 256 * 1024;
+/** How long a client has to announce itself before it is told who is here (presence.ts). */
+const announceMs = 250;
+/** A client that is let in and closed at once comes back at once (y-websocket 3.0 resets its back-off when it opens). */
+const refusalDelayMs = 1_000;
+const rateWindowMs = 10_000;
+
+type Phase =
+  | { readonly kind: 'opening' }
+  | { readonly kind: 'open'; readonly room: Room; readonly outbox: Outbox }
+  | { readonly kind: 'closed' };
+
+type Settling = Ticket & { readonly since: number };
+
+export class YWebsocketSession implements Member, ConnectionEvents {
+  readonly speaker: Speaker;
+  readonly author = '';
+  readonly #document: DocumentName;
+  readonly #connection: Connection;
+  readonly #parts: DoorParts;
+  readonly #asksForAck: boolean;
+  #phase: Phase = { kind: 'opening' };
+  #timer: Timer | undefined;
+  #inbox: Uint8Array[] = [];
+  #inboxBytes = 0;
+  #isReading = false;
+  #tickets: Settling[] = [];
+  #settledFrames = 0;
+  #rateWindowEnd = 0;
+  #framesInWindow = 0;
+
+  /** `number` grows with each session of this process. */
+  constructor(document: DocumentName, connection: Connection, number: number, asksForAck: boolean, parts: DoorParts) {
+    this.#document = document;
+    this.#connection = connection;
+    this.#parts = parts;
+    this.#asksForAck = asksForAck;
+    this.speaker = { number, informed: false, owned: new Set() };
+  }
+
+  get outbox(): Outbox {
+    if (this.#phase.kind !== 'open') throw new Error('a session that is not open has no outbox');
+    return this.#phase.outbox;
+  }
+
+  /** Opens the session; its first messages may have come already. */
+  begin(): void {
+    const found = this.#parts.rooms.find(this.#document);
+    if (found instanceof Promise) void found.then((room) => this.#enter(room));
+    else this.#enter(found);
+  }
+
+  message(message: Uint8Array): void {
+    if (this.#phase.kind === 'closed') return;
+    this.#parts.traffic.framesIn++;
+    this.#parts.traffic.bytesIn += message.length;
+    const fault = this.#checkRate() ?? this.#checkSize(message);
+    if (fault !== undefined) this.close(fault);
+    else if (this.#phase.kind === 'open' && !this.#isReading) this.#handle(this.#phase.room, message);
+    else this.#queue(message);
+  }
+
+  drained(): void {
+    if (this.#phase.kind === 'open') this.#phase.outbox.drained();
+  }
+
+  closed(): void {
+    const phase = this.#phase;
+    if (phase.kind === 'closed') return;
+    this.#phase = { kind: 'closed' };
+    this.#timer?.cancel();
+    this.#inbox = [];
+    if (phase.kind !== 'open') return;
+    phase.outbox.end();
+    this.#parts.rooms.leave(phase.room, this);
+  }
+
+  close(closing: Closing): void {
+    if (this.#phase.kind === 'closed') return;
+    this.closed();
+    this.#parts.onClosing(closing);
+    this.#connection.close(closing);
+  }
+
+  settled(): boolean {
+    if (this.#phase.kind !== 'open') return false;
+    const { durable } = this.#phase.room;
+    let count = 0;
+    for (const { at } of this.#tickets) {
+      if (at > durable) break;
+      count++;
+    }
+    if (count > 0) {
+      const now = this.#parts.clock.monotonic();
+      for (const { since } of this.#tickets.splice(0, count)) this.#parts.onAckMs(now - since);
+      this.#settledFrames += count;
+      this.#phase.outbox.ack(this.#settledFrames);
+    }
+    return this.#tickets.length > 0;
+  }
+
+  /** Sends an empty frame if nothing was sent since the last call: y-websocket drops a server that is silent for 30 s. */
+  keepAlive(): void {
+    if (this.#phase.kind !== 'open') return;
+    const { outbox } = this.#phase;
+    if (!outbox.spokeRecently) outbox.keepAlive();
+    outbox.spokeRecently = false;
+  }
+
+  #enter(found: Room | Closing): void {
+    if (this.#phase.kind === 'closed') return;
+    if ('code' in found) {
+      this.#refuse(found);
+      return;
+    }
+    const { clock, limits, traffic } = this.#parts;
+    const framing = this.#asksForAck ? acknowledging : plain;
+    const outbox = new Outbox(this.#connection, framing, found, limits, traffic, (closing) => this.close(closing));
+    this.#phase = { kind: 'open', room: found, outbox };
+    this.#parts.rooms.join(found, this);
+    outbox.control(encodeStep1(found.vector));
+    this.#timer = clock.after(announceMs, () => this.#inform(found, outbox));
+    this.#continue();
+  }
+
+  #refuse(closing: Closing): void {
+    this.#timer = this.#parts.clock.after(refusalDelayMs, () => this.close(closing));
+  }
+
+  #queue(message: Uint8Array): void {
+    this.#inbox.push(message);
+    this.#inboxBytes += message.length;
+    if (this.#inboxBytes > this.#parts.limits.openingBytesMax) this.close(tryLater('too much was sent before the document was open'));
+  }
+
+  #continue(): void {
+    while (this.#phase.kind === 'open' && !this.#isReading) {
+      const message = this.#inbox.shift();
+      if (message === undefined) return;
+      this.#inboxBytes -= message.length;
+      this.#handle(this.#phase.room, message);
+    }
+  }
+
+  #handle(room: Room, message: Uint8Array): void {
+    const frame = decodeFrame(message);
+    switch (frame.kind) {
+      case 'step1':
+        this.#closeIf(room.question(this, frame.vector));
+        return;
+      case 'step2':
+      case 'update':
+        this.#read(room, frame.update, frame.kind);
+        return;
+      case 'awareness':
+        this.#hear(room, frame.awareness);
+        return;
+      case 'query-awareness':
+        this.speaker.informed = false;
+        this.#inform(room, this.outbox);
+        return;
+      case 'unknown':
+        return;
+      case 'malformed':
+        this.close(malformed(frame.reason));
+    }
+  }
+
+  #read(room: Room, update: Uint8Array, kind: 'step2' | 'update'): void {
+    if (update.length <= scanStepBytes) this.#receive(room, scanUpdate(update, this.#parts.updateLimits), kind);
+    else void this.#readInSteps(room, update, kind);
+  }
+
+  async #readInSteps(room: Room, update: Uint8Array, kind: 'step2' | 'update'): Promise<void> {
+    this.#isReading = true;
+    const scan = startScan(update, this.#parts.updateLimits);
+    let scanned = scan.step(scanStepBytes);
+    while (scanned === undefined) {
+      await this.#parts.pause();
+      scanned = scan.step(scanStepBytes);
+    }
+    this.#isReading = false;
+    if (this.#phase.kind !== 'open') return;
+    this.#receive(room, scanned, kind);
+    this.#continue();
+  }
+
+  #receive(room: Room, scanned: Scanned | Refused, kind: 'step2' | 'update'): void {
+    if ('refused' in scanned) {
+      this.close(malformed(scanned.refused));
+      return;
+    }
+    const ticket: Settling = { at: 0, since: this.#asksForAck ? this.#parts.clock.monotonic() : 0 };
+    const closing = room.receive(this, scanned, kind, ticket);
+    if (closing !== undefined) this.close(closing);
+    else if (this.#asksForAck) {
+      this.#tickets.push(ticket);
+      if (ticket.at <= room.durable ? this.settled() : true) room.awaitDurable(this);
+    }
+  }
+
+  #hear(room: Room, awareness: Uint8Array): void {
+    const decoded = decodeAwareness(awareness);
+    if ('refused' in decoded) {
+      this.close(malformed(decoded.refused));
+      return;
+    }
+    const closing = room.hear(this, decoded.entries);
+    if (closing !== undefined) this.close(closing);
+    else if (!this.speaker.informed) this.#inform(room, this.outbox);
+  }
+
+  /** Tells the session who is here, once. */
+  #inform(room: Room, outbox: Outbox): void {
+    if (this.speaker.informed) return;
+    this.speaker.informed = true;
+    this.#timer?.cancel();
+    const everyone = room.everyone();
+    if (everyone !== undefined) outbox.presence(encodeAwareness(everyone));
+  }
+
+  #closeIf(closing: Closing | undefined): void {
+    if (closing !== undefined) this.close(closing);
+  }
+
+  #checkSize(message: Uint8Array): Closing | undefined {
+    const { frameBytesMax } = this.#parts.limits;
+    if (message.length <= frameBytesMax) return undefined;
+    return tooLarge(`the message has ${message.length} bytes; at most ${frameBytesMax} are taken`);
+  }
+
+  #checkRate(): Closing | undefined {
+    const now = this.#parts.clock.monotonic();
+    if (now >= this.#rateWindowEnd) {
+      this.#rateWindowEnd = now + rateWindowMs;
+      this.#framesInWindow = 0;
+    }
+    const framesMax = (this.#parts.limits.framesPerSecondMax * rateWindowMs) / 1000;
+    if (++this.#framesInWindow <= framesMax) return undefined;
+    return tryLater(`more than ${framesMax} messages in ${rateWindowMs / 1000} s`);
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * The network: the only file that knows uWebSockets.js.
+ *
+ * uWebSockets.js hands over bytes that are valid during the call alone, and throws when a socket that is closed is touched; neither gets past
+ * this file. It also keeps a queue for each socket. That queue is not limited here, since what is put into it is (`outbox.ts`).
+ */
+
+import uws from 'uWebSockets.js';
+import type { Connection, ConnectionEvents } from '#gateway/connection.ts';
+import type { Closing } from '#shared/wire/close-codes.ts';
+
+export type UpgradeRequest = {
+  /** The path as it came, percent-encoded, without the query. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+};
+
+/** A request to open a WebSocket that is let in: `attach` gets its connection and returns what hears of it. */
+export type Admitted = { readonly attach: (connection: Connection) => ConnectionEvents };
+export type HttpAnswer = { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string | Uint8Array };
+
+export type EdgeParts = {
+  readonly host: string;
+  /** 0 = any free. */
+  readonly port: number;
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  /** The longest message that reaches its session, which closes with a reason what is too long for it. A longer one drops its connection (1006). */
+  readonly messageBytesMax: number;
+  readonly upgrade: (request: UpgradeRequest) => Admitted | HttpAnswer;
+  /** Answers GET. */
+  readonly get: (path: string) => HttpAnswer | Promise<HttpAnswer>;
+};
+
+export type Edge = {
+  readonly port: number;
+  /** Takes no new connections. */
+  readonly stopListening: () => void;
+  /** Drops everything. */
+  readonly close: () => void;
+};
+
+type UserData = { readonly admitted: Admitted; socket: Socket | undefined; events: ConnectionEvents | undefined };
+
+/** Seconds without a sign of life after which a socket is dropped; pings go out before. */
+const idleTimeoutSeconds = 120;
+
+class Socket implements Connection {
+  #socket: uws.WebSocket<UserData> | undefined;
+
+  constructor(socket: uws.WebSocket<UserData>) {
+    this.#socket = socket;
+  }
+
+  send(frame: Uint8Array): boolean {
+    if (this.#socket === undefined) return false;
+    this.#socket.send(frame, true);
+    return true;
+  }
+
+  sendFragment(piece: Uint8Array, place: 'first' | 'middle' | 'last'): boolean {
+    const socket = this.#socket as FragmentSender | undefined;
+    if (socket === undefined) return false;
+    if (place === 'first') socket.sendFirstFragment(piece, true);
+    else if (place === 'middle') socket.sendFragment(piece, false);
+    else socket.sendLastFragment(piece, false);
+    return true;
+  }
+
+  buffered(): number {
+    return this.#socket?.getBufferedAmount() ?? 0;
+  }
+
+  close({ code, reason }: Closing): void {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.end(code, reason);
+  }
+
+  forget(): void {
+    this.#socket = undefined;
+  }
+}
+
+/** Not in uWebSockets.js' types, but in its binaries (v20.51). */
+type FragmentSender = {
+  readonly [Name in 'sendFirstFragment' | 'sendFragment' | 'sendLastFragment']: (piece: Uint8Array, option: boolean) => number;
+};
+
+function answer(response: uws.HttpResponse, { status, headers, body }: HttpAnswer): void {
+  response.cork(() => {
+    response.writeStatus(`${status} ${statusText[status] ?? ''}`);
+    for (const [name, value] of Object.entries(headers)) response.writeHeader(name, value);
+    response.end(body);
+  });
+}
+
+const statusText: Readonly<Record<number, string>> = {
+  200: 'OK',
+  304: 'Not Modified',
+  400: 'Bad Request',
+  404: 'Not Found',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+};
+
+function upgradeBy(parts: EdgeParts) {
+  return (response: uws.HttpResponse, request: uws.HttpRequest, context: uws.us_socket_context_t): void => {
+    const decided = parts.upgrade({ path: request.getUrl(), query: new URLSearchParams(request.getQuery()) });
+    if ('status' in decided) {
+      answer(response, decided);
+      return;
+    }
+    const offered = request.getHeader('sec-websocket-protocol').split(',')[0]?.trim() ?? '';
+    response.upgrade<UserData>(
+      { admitted: decided, socket: undefined, events: undefined },
+      request.getHeader('sec-websocket-key'),
+      offered,
+      request.getHeader('sec-websocket-extensions'),
+      context,
+    );
+  };
+}
+
+function answerBy(parts: EdgeParts) {
+  return (response: uws.HttpResponse, request: uws.HttpRequest): void => {
+    let isGone = false;
+    response.onAborted(() => {
+      isGone = true;
+    });
+    const given = parts.get(request.getUrl());
+    if (!(given instanceof Promise)) {
+      answer(response, given);
+      return;
+    }
+    void given.then((ready) => {
+      if (!isGone) answer(response, ready);
+    });
+  };
+}
+
+/** Opens the port. Rejects where that can't be done, saying why. */
+export function listen(parts: EdgeParts): Promise<Edge> {
+  const app = parts.tls ? uws.SSLApp({ cert_file_name: parts.tls.certFile, key_file_name: parts.tls.keyFile }) : uws.App();
+  app.ws<UserData>('/*', {
+    compression: uws.DISABLED,
+    maxPayloadLength: parts.messageBytesMax,
+    maxBackpressure: 0,
+    idleTimeout: idleTimeoutSeconds,
+    sendPingsAutomatically: true,
+    upgrade: upgradeBy(parts),
+    open: (socket) => {
+      const data = socket.getUserData();
+      data.socket = new Socket(socket);
+      data.events = data.admitted.attach(data.socket);
+    },
+    message: (socket, message) => socket.getUserData().events?.message(new Uint8Array(message.slice(0))),
+    drain: (socket) => socket.getUserData().events?.drained(),
+    close: (socket) => {
+      const data = socket.getUserData();
+      data.socket?.forget();
+      data.events?.closed();
+    },
+  });
+  app.get('/*', answerBy(parts));
+  app.any('/*', (response) => answer(response, { status: 404, headers: {}, body: 'only GET is answered here\n' }));
+  return new Promise((resolve, reject) => {
+    // A port that another process has is refused, rather than shared.
+    const exclusive = 1;
+    listenOn(app, parts.host, parts.port, exclusive, (listening) => {
+      if (listening === false) {
+        reject(new Error(`can't listen on ${parts.host}, port ${parts.port}: it is in use, not ours to use, or no address of this machine`));
+        return;
+      }
+      resolve({
+        port: uws.us_socket_local_port(listening),
+        stopListening: () => uws.us_listen_socket_close(listening),
+        close: () => void app.close(),
+      });
+    });
+  });
+}
+
+type Listener = (listening: uws.us_listen_socket | false) => void;
+
+/** `listen` with a host *and* options is not in uWebSockets.js' types, but in its documentation and binaries. */
+function listenOn(app: uws.TemplatedApp, host: string, port: number, options: number, listener: Listener): void {
+  const { listen: listenUntyped } = app as unknown as {
+    listen: (host: string, port: number, options: number, listener: Listener) => void;
+  };
+  listenUntyped.call(app, host, port, options, listener);
+}

@@ -1,0 +1,230 @@
+/**
+ * What goes out to one session, however slowly it reads.
+ *
+ * A server that queues for a slow reader hands its memory to whoever stops reading; one that drops messages leaves the reader with a
+ * document that is wrong; one that closes slow readers makes them download everything again, slowly. So nothing that can be worked out later
+ * is ever queued. A session is in one of three states:
+ *
+ *   flowing    every frame goes to its socket as it comes;
+ *   behind     the socket holds more than `outboxHighWaterBytes`: updates and presence are left out, and only *where it was* is kept;
+ *   streaming  one large message is on its way in pieces, a few at a time; nothing may come between them, so it is behind as well.
+ *
+ * When the socket drains, a session that is behind gets what can't be left out first (answers to Step1, the acknowledgement: a number that
+ * replaces the one before it), and then one update that brings it from where it was to where the room is, and who is here now. What can't be
+ * conflated (several Step1 with different vectors) is counted, and past `outboxBytesMax` the session is closed.
+ */
+
+import type { Connection } from '#gateway/connection.ts';
+import type { Framing } from '#gateway/framing.ts';
+import { type Closing, tryLater } from '#shared/wire/close-codes.ts';
+
+/** A moment in a room's life: how many frames it had published, and the state vector (encoded) that it had then. */
+export type Position = { readonly sequence: number; readonly vector: Uint8Array };
+
+/** What a session that fell behind asks its room for. */
+export type CatchUp = {
+  readonly position: () => Position;
+  /** One update that brings a reader from `from` to now, or undefined where nothing was published since. */
+  readonly missedSince: (from: Position) => Uint8Array | undefined;
+  /** The answer to a Step1: an update of all that `vector` lacks. */
+  readonly stateFor: (vector: Uint8Array) => Uint8Array;
+  /** An awareness update of everyone who is here, or undefined where nobody is. */
+  readonly everyone: () => Uint8Array | undefined;
+  /** Tells the room that a session began or ceased to be behind: it keeps recent updates only while one is. */
+  readonly slowReaders: (change: 1 | -1) => void;
+};
+
+export type OutboxLimits = {
+  readonly outboxHighWaterBytes: number;
+  readonly outboxBytesMax: number;
+  readonly fragmentBytes: number;
+};
+
+export type Traffic = { framesOut: number; bytesOut: number; slowReaders: number };
+
+/** What a question that waits for its answer is counted with, besides its vector. */
+const questionBytes = 64;
+
+type Stream = { readonly frame: Uint8Array; sent: number };
+
+export class Outbox {
+  readonly #connection: Connection;
+  readonly #framing: Framing;
+  readonly #room: CatchUp;
+  readonly #limits: OutboxLimits;
+  readonly #traffic: Traffic;
+  readonly #overflow: (closing: Closing) => void;
+  #behindSince: Position | undefined;
+  #stream: Stream | undefined;
+  #presenceMissed = false;
+  #ackDue = 0;
+  #stepsDue: Uint8Array[] = [];
+  #stepsDueBytes = 0;
+  #closed = false;
+  /** Set by every frame; the gateway's keep-alive sweep clears it. */
+  spokeRecently = true;
+
+  /** `overflow` is called when the session has to be closed. */
+  constructor(
+    connection: Connection,
+    framing: Framing,
+    room: CatchUp,
+    limits: OutboxLimits,
+    traffic: Traffic,
+    overflow: (closing: Closing) => void,
+  ) {
+    this.#connection = connection;
+    this.#framing = framing;
+    this.#room = room;
+    this.#limits = limits;
+    this.#traffic = traffic;
+    this.#overflow = overflow;
+  }
+
+  get framing(): Framing {
+    return this.#framing;
+  }
+
+  get isBehind(): boolean {
+    return this.#behindSince !== undefined;
+  }
+
+  /** An update that the room publishes, already framed; the room's position is the one after it. */
+  update(frame: Uint8Array): void {
+    if (this.#behindSince === undefined) this.#data(frame);
+  }
+
+  /** Who is here changed; already framed. */
+  presence(frame: Uint8Array): void {
+    if (this.#behindSince === undefined) this.#data(frame);
+    else this.#presenceMissed = true;
+  }
+
+  /** A small frame that everything else may wait for (Step1). */
+  control(frame: Uint8Array): void {
+    this.#send(frame);
+  }
+
+  /** Answers a Step1, now or as soon as the socket has room. */
+  step2(vector: Uint8Array): void {
+    if (this.#behindSince === undefined) {
+      this.#data(this.#framing.step2(this.#room.stateFor(vector)));
+      return;
+    }
+    this.#stepsDue.push(vector);
+    this.#stepsDueBytes += vector.length + questionBytes;
+    if (this.#stepsDueBytes > this.#limits.outboxBytesMax) this.#overflow(tryLater('too many questions are waiting to be answered'));
+  }
+
+  /** The first `frames` frames of this session are settled. */
+  ack(frames: number): void {
+    if (this.#behindSince === undefined) this.#sendAck(frames);
+    else this.#ackDue = frames;
+  }
+
+  keepAlive(): void {
+    if (this.#behindSince === undefined) this.#send(this.#framing.keepAlive);
+  }
+
+  /** The socket took something: go on with what waits. */
+  drained(): void {
+    if (this.#behindSince === undefined) return;
+    while (!this.#closed && this.#connection.buffered() < this.#limits.outboxHighWaterBytes) {
+      if (this.#stream !== undefined) this.#continueStream(this.#stream);
+      else if (this.#ackDue > 0) {
+        this.#sendAck(this.#ackDue);
+        this.#ackDue = 0;
+      } else if (!this.#catchUp()) return;
+    }
+  }
+
+  /** Nothing goes out any more. */
+  end(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#becomeFlowing();
+  }
+
+  /** One step from behind to flowing. False once there. */
+  #catchUp(): boolean {
+    const vector = this.#stepsDue.shift();
+    if (vector !== undefined) {
+      this.#stepsDueBytes -= vector.length + questionBytes;
+      const from = this.#room.position();
+      this.#write(this.#framing.step2(this.#room.stateFor(vector)));
+      // A Step2 brings everything up to now, whatever was missed before.
+      this.#behindSince = from;
+      return true;
+    }
+    if (this.#behindSince === undefined) return false;
+    const missed = this.#room.missedSince(this.#behindSince);
+    if (missed !== undefined) {
+      this.#behindSince = this.#room.position();
+      this.#write(this.#framing.update(missed));
+      return true;
+    }
+    if (this.#presenceMissed) {
+      this.#presenceMissed = false;
+      const everyone = this.#room.everyone();
+      if (everyone !== undefined) this.#write(this.#framing.awareness(everyone));
+      return true;
+    }
+    this.#becomeFlowing();
+    return false;
+  }
+
+  #data(frame: Uint8Array): void {
+    this.#write(frame);
+    if (this.#stream !== undefined) this.drained();
+    if (this.#behindSince === undefined && this.#connection.buffered() > this.#limits.outboxHighWaterBytes) this.#becomeBehind();
+  }
+
+  /** A message whole, or the first pieces of it. */
+  #write(frame: Uint8Array): void {
+    if (frame.length <= this.#limits.fragmentBytes) {
+      this.#send(frame);
+      return;
+    }
+    if (this.#behindSince === undefined) this.#becomeBehind();
+    this.#stream = { frame, sent: 0 };
+    this.#traffic.framesOut++;
+  }
+
+  #continueStream(stream: Stream): void {
+    const { frame, sent } = stream;
+    const end = Math.min(sent + this.#limits.fragmentBytes, frame.length);
+    const place = sent === 0 ? 'first' : end === frame.length ? 'last' : 'middle';
+    this.#connection.sendFragment(frame.subarray(sent, end), place);
+    this.spokeRecently = true;
+    this.#traffic.bytesOut += end - sent;
+    stream.sent = end;
+    if (place === 'last') this.#stream = undefined;
+  }
+
+  #send(frame: Uint8Array): void {
+    if (this.#closed) return;
+    this.spokeRecently = true;
+    this.#traffic.framesOut++;
+    this.#traffic.bytesOut += frame.length;
+    this.#connection.send(frame);
+  }
+
+  #sendAck(frames: number): void {
+    const { ack } = this.#framing;
+    if (ack !== undefined) this.#send(ack(frames));
+  }
+
+  #becomeBehind(): void {
+    this.#behindSince = this.#room.position();
+    this.#traffic.slowReaders++;
+    this.#room.slowReaders(1);
+  }
+
+  #becomeFlowing(): void {
+    if (this.#behindSince === undefined) return;
+    this.#behindSince = undefined;
+    this.#stream = undefined;
+    this.#traffic.slowReaders--;
+    this.#room.slowReaders(-1);
+  }
+}

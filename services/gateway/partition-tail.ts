@@ -1,0 +1,208 @@
+/**
+ * The end of one partition, as far as documents that open next need it.
+ *
+ * A document opens from the store, which has everything below the partition's checkpoint, and from the journal's records since. Reading those
+ * records again for each document that opens would cost as much as all of them together each time. So while any room of a
+ * partition is open it is read once, from the checkpoint on, and what comes is kept per document: the tail. It is bounded, and
+ * shrinks as the checkpoint moves on; a document whose records have left it is read by itself (`readRecords`).
+ *
+ * No gap goes unseen (rule 5): a batch that does not begin where the one before it ended, or a partition that can't be followed any
+ * more, ends the tail, and with it every room of the partition.
+ */
+
+import type { DocumentName } from '#shared/document/name.ts';
+import type { Batch, FollowEnd, Following, Journal, JournalRecord, Offset, Partition } from '#shared/journal/journal.ts';
+
+export type TailRecord = { readonly offset: Offset; readonly record: JournalRecord };
+
+/** A room's ear: called with each record of its document as it arrives. */
+export type Listener = (record: TailRecord) => void;
+
+/** Thrown to whoever waits for something that the tail can't bring any more. */
+export class TailLost extends Error {
+  override readonly name = 'TailLost';
+}
+
+const describeEnd = (end: FollowEnd): string => {
+  switch (end.kind) {
+    case 'trimmed':
+      return `the records from ${end.wanted} on are gone; the first that is left is ${end.start}`;
+    case 'beyond-end':
+      return `the partition ends at ${end.highWater}, before ${end.wanted}`;
+    case 'newer-version':
+      return `the record at ${end.offset} is of a version that this program does not know: ${end.found}`;
+    case 'failed':
+      return end.error.message;
+  }
+};
+
+/** What a record weighs in memory besides its update. */
+const recordOverheadBytes = 200;
+
+const weigh = ({ record }: TailRecord): number => record.update.length + recordOverheadBytes;
+
+export class PartitionTail {
+  readonly #partition: Partition;
+  readonly #bytesMax: number;
+  readonly #onLost: (reason: string) => void;
+  readonly #following: Following;
+  readonly #listeners = new Map<DocumentName, Set<Listener>>();
+  #byDocument = new Map<DocumentName, TailRecord[]>();
+  #order: TailRecord[] = [];
+  #bytes = 0;
+  #start: Offset;
+  #next: Offset;
+  #lost: TailLost | undefined;
+  #waiting: { readonly offset: Offset; readonly resolve: () => void; readonly reject: (lost: TailLost) => void }[] = [];
+
+  /** Follows `partition` from `from` on. `onLost` is called once, when that can't go on. */
+  constructor(journal: Journal, partition: Partition, from: Offset, bytesMax: number, onLost: (reason: string) => void) {
+    this.#partition = partition;
+    this.#bytesMax = bytesMax;
+    this.#onLost = onLost;
+    this.#start = from;
+    this.#next = from;
+    this.#following = journal.follow(partition, from, {
+      onBatch: (batch) => this.#take(batch),
+      onEnd: (end) => this.#lose(describeEnd(end)),
+    });
+  }
+
+  /** Every record from here on is still in memory. */
+  get start(): Offset {
+    return this.#start;
+  }
+
+  /** Every record below this was seen. */
+  get next(): Offset {
+    return this.#next;
+  }
+
+  /** Resolves when every record below `offset` was seen; rejects with `TailLost`. */
+  reached(offset: Offset): Promise<void> {
+    if (this.#lost !== undefined) return Promise.reject(this.#lost);
+    if (this.#next >= offset) return Promise.resolve();
+    return new Promise((resolve, reject) => this.#waiting.push({ offset, resolve, reject }));
+  }
+
+  /** The records of a document at `from` or later that were seen so far. Asserts that none of them has left the tail. */
+  recordsOf(document: DocumentName, from: Offset): readonly TailRecord[] {
+    if (from < this.#start) throw new Error(`the tail begins at ${this.#start}, after ${from}`);
+    return (this.#byDocument.get(document) ?? []).filter(({ offset }) => offset >= from);
+  }
+
+  /** Calls `listener` with every later record of `document`, until the returned function is called. */
+  listen(document: DocumentName, listener: Listener): () => void {
+    const listeners = this.#listeners.get(document) ?? new Set();
+    this.#listeners.set(document, listeners.add(listener));
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0) this.#listeners.delete(document);
+    };
+  }
+
+  /** Lets go of the records below `below`. */
+  trim(below: Offset): void {
+    if (below <= this.#start) return;
+    const kept = this.#order.findIndex(({ offset }) => offset >= below);
+    this.#drop(kept === -1 ? this.#order.length : kept);
+    this.#start = Math.min(below, this.#next);
+  }
+
+  stop(): Promise<void> {
+    this.#lost ??= new TailLost(`partition ${this.#partition} is not followed any more`);
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#lost);
+    return this.#following.stop();
+  }
+
+  #take(batch: Batch): void {
+    if (this.#lost !== undefined) return;
+    if (batch.first !== this.#next) {
+      this.#lose(`a batch begins at ${batch.first}, where ${this.#next} was to come`);
+      return;
+    }
+    for (const entry of batch.records) {
+      // What is no record was nobody's edit that we could show; the persister sets it aside and says so.
+      if ('record' in entry) this.#keep(entry);
+    }
+    this.#next = batch.next;
+    this.#shrink();
+    const waiting = this.#waiting;
+    this.#waiting = waiting.filter(({ offset }) => offset > this.#next);
+    for (const { offset, resolve } of waiting) if (offset <= this.#next) resolve();
+  }
+
+  #keep(entry: TailRecord): void {
+    const { document } = entry.record;
+    const records = this.#byDocument.get(document);
+    if (records === undefined) this.#byDocument.set(document, [entry]);
+    else records.push(entry);
+    this.#order.push(entry);
+    this.#bytes += weigh(entry);
+    for (const listener of this.#listeners.get(document) ?? []) listener(entry);
+  }
+
+  #shrink(): void {
+    let bytes = this.#bytes;
+    let count = 0;
+    for (const entry of this.#order) {
+      if (bytes <= this.#bytesMax) break;
+      bytes -= weigh(entry);
+      count++;
+    }
+    if (count === 0) return;
+    const last = this.#order[count - 1];
+    this.#drop(count);
+    if (last !== undefined) this.#start = last.offset + 1;
+  }
+
+  #drop(count: number): void {
+    for (const entry of this.#order.splice(0, count)) {
+      const { document } = entry.record;
+      const records = this.#byDocument.get(document);
+      records?.shift();
+      if (records?.length === 0) this.#byDocument.delete(document);
+      this.#bytes -= weigh(entry);
+    }
+  }
+
+  #lose(reason: string): void {
+    if (this.#lost !== undefined) return;
+    this.#lost = new TailLost(`partition ${this.#partition}: ${reason}`);
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#lost);
+    this.#onLost(reason);
+  }
+}
+
+/** Reads the records of one document from `from` up to `to` off the journal, for a document whose records have left the tail. */
+export function readRecords(
+  journal: Journal,
+  document: DocumentName,
+  from: Offset,
+  to: Offset,
+): Promise<readonly TailRecord[]> {
+  return new Promise((resolve, reject) => {
+    const records: TailRecord[] = [];
+    let next = from;
+    const finish = (fault?: string): void => {
+      void following.stop();
+      if (fault === undefined) resolve(records);
+      else reject(new TailLost(fault));
+    };
+    const following = journal.follow(journal.partitionOf(document), from, {
+      onBatch: (batch) => {
+        if (next >= to) return;
+        if (batch.first !== next) {
+          finish(`a batch begins at ${batch.first}, where ${next} was to come`);
+          return;
+        }
+        for (const entry of batch.records) {
+          if ('record' in entry && entry.record.document === document && entry.offset < to) records.push(entry);
+        }
+        next = batch.next;
+        if (next >= to) finish();
+      },
+      onEnd: (end) => finish(describeEnd(end)),
+    });
+  });
+}

@@ -1,0 +1,385 @@
+/**
+ * A room: one document on this gateway, and everyone who has it open here.
+ *
+ * A room holds bytes, never a Y.Doc (`DocumentState`). What sessions send is judged at once against everything that was admitted before it, and
+ * waits in a pending list for the end of the tick; `flush` then publishes the pending updates, merged, in one frame to everyone here, and
+ * returns them as a draft for the journal. What others appended (`receiveRecord`) is published with them, and not recorded again.
+ *
+ * Acknowledgements come from sequence numbers. Each flush with something to record has the next number, and appends are durable in that order, so
+ * a frame is settled when `durable` reaches the number that it was given on arrival: that of the coming flush where it brought something, and
+ * where it brought nothing new that of the last one under way, since what it repeats may be in there, undurable yet.
+ */
+
+import type { Draft, Saved } from '#gateway/appender.ts';
+import type { CatchUp, Outbox, Position } from '#gateway/outbox.ts';
+import { Presence, type PresenceLimits, type Speaker } from '#gateway/presence.ts';
+import type { DocumentState } from '#shared/document/document-state.ts';
+import { impliedDeletions } from '#shared/document/implied-deletions.ts';
+import type { UpdateLimits } from '#shared/document/limits.ts';
+import { mergeScanned, mergeUpdates } from '#shared/document/merge.ts';
+import type { DocumentName } from '#shared/document/name.ts';
+import { type Scanned, scanUpdate } from '#shared/document/scan.ts';
+import { parseStateVector } from '#shared/document/state-vector.ts';
+import { type Closing, malformed, restarting, tooLarge, tryLater } from '#shared/wire/close-codes.ts';
+
+/** When a frame is settled: once the room's `durable` is at least `at`; `Infinity` while it waits for updates that it refers to. */
+export type Ticket = { at: number };
+
+/** A session as its room sees it. */
+export type Member = {
+  readonly outbox: Outbox;
+  readonly speaker: Speaker;
+  /** Who is speaking, for the record; '' where nobody is known. */
+  readonly author: string;
+  /** More is durable, or a held update was admitted. Returns whether anything is still to be settled. */
+  readonly settled: () => boolean;
+  readonly close: (closing: Closing) => void;
+};
+
+export type RoomLimits = PresenceLimits & {
+  readonly documentBytesMax: number;
+  readonly heldBytesMax: number;
+  readonly missedBytesMax: number;
+  readonly foldBytesMax: number;
+};
+
+/** What rooms share: their limits, counters, and the way to what happens outside of them. */
+export type RoomParts = {
+  readonly limits: RoomLimits;
+  readonly updateLimits: UpdateLimits;
+  /** Asks for a `flush` at the end of the tick, or a little later under load. */
+  readonly requestFlush: (room: Room) => void;
+  /** Why nothing may be written now, or undefined. */
+  readonly writersMustWait: () => string | undefined;
+  /** The room is gone: nothing it had may be used again. */
+  readonly onDiscarded: (room: Room) => void;
+  readonly counters: RoomCounters;
+};
+
+export type RoomCounters = { editsIn: number; nothingNew: number; held: number; flushes: number };
+
+type Held = { readonly member: Member; readonly update: Scanned; readonly ticket: Ticket | undefined };
+
+/** Answers to Step1 that are kept, by state vector: after a restart thousands ask the same. */
+const cachedDiffsMax = 64;
+
+const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+
+export class Room implements Saved, CatchUp {
+  readonly document: DocumentName;
+  readonly origin: string;
+  readonly #parts: RoomParts;
+  readonly #state: DocumentState;
+  readonly #presence: Presence;
+  readonly #members = new Set<Member>();
+  /** Those who wait for an acknowledgement. */
+  readonly #unsettled = new Set<Member>();
+  #pending: Scanned[] = [];
+  #pendingOwn: Scanned[] = [];
+  #authors = new Set<Member>();
+  #held: Held[] = [];
+  readonly #heldBytes = new Map<Member, number>();
+  #sequence = 0;
+  #published = 0;
+  #durable = 0;
+  #slowReaders = 0;
+  #missed: { readonly published: number; readonly update: Uint8Array }[] = [];
+  #missedBytes = 0;
+  #diffs = new Map<string, Uint8Array>();
+  #diffsVersion = 0;
+  #foldedVersion = -1;
+  #discarded = false;
+
+  /** `origin` is this room's alone: a record that an earlier room of the same document appended may arrive yet, and is news to this one. */
+  constructor(document: DocumentName, origin: string, state: DocumentState, parts: RoomParts) {
+    this.document = document;
+    this.origin = origin;
+    this.#state = state;
+    this.#parts = parts;
+    this.#presence = new Presence(parts.limits);
+  }
+
+  get members(): ReadonlySet<Member> {
+    return this.#members;
+  }
+
+  /** The number of the last flush that is durable. */
+  get durable(): number {
+    return this.#durable;
+  }
+
+  /** Bytes in memory, roughly. */
+  get bytes(): number {
+    return this.#state.bytes + this.#missedBytes;
+  }
+
+  /** Whether anything in here is not durable yet, or was not published. */
+  get isSettled(): boolean {
+    return this.#durable === this.#sequence && this.#pending.length === 0;
+  }
+
+  /** The state vector, encoded: the server's own Step1. */
+  get vector(): Uint8Array {
+    return this.#state.vector;
+  }
+
+  join(member: Member): void {
+    this.#members.add(member);
+  }
+
+  leave(member: Member): void {
+    if (!this.#members.delete(member)) return;
+    this.#unsettled.delete(member);
+    this.#heldBytes.delete(member);
+    if (this.#held.length > 0) this.#held = this.#held.filter((held) => held.member !== member);
+    this.#presence.leave(member.speaker);
+    if (this.#presence.hasChanges) this.#parts.requestFlush(this);
+  }
+
+  /** A session's Step1: `vector` as it came. Returns why the session has to be closed, or undefined. */
+  question(member: Member, vector: Uint8Array): Closing | undefined {
+    const parsed = parseStateVector(vector);
+    if ('refused' in parsed) return malformed(parsed.refused);
+    // A view into its message would keep the message as long as the question waits.
+    member.outbox.step2(vector.slice());
+    return undefined;
+  }
+
+  /**
+   * A session's update, scanned. `ticket` says when it is settled. Returns why the session has to be closed, or undefined.
+   * A Step2 may bring what a client has got elsewhere and not yet understood: its ready part is taken, the rest settles nothing.
+   */
+  receive(member: Member, update: Scanned, frame: 'step2' | 'update', ticket: Ticket): Closing | undefined {
+    let judgement = this.#state.judge(update);
+    if (judgement.kind === 'fresh' && judgement.deletionsOnly && frame === 'step2' && this.#foldImpliedDeletions()) {
+      judgement = this.#state.judge(update);
+    }
+    switch (judgement.kind) {
+      case 'nothing-new':
+        this.#parts.counters.nothingNew++;
+        ticket.at = this.#underWay;
+        return undefined;
+      case 'fresh':
+        return this.#admit(member, judgement.update, ticket);
+      case 'waiting': {
+        if (frame === 'update') return this.#hold({ member, update, ticket });
+        const { ready, rest } = this.#state.split(update);
+        ticket.at = this.#underWay;
+        const closing = ready === undefined ? undefined : this.#admit(member, ready, ticket);
+        return closing ?? (rest === undefined ? undefined : this.#hold({ member, update: rest, ticket: undefined }));
+      }
+    }
+  }
+
+  /** A record that somebody else appended. Returns why the room can't go on, or undefined. */
+  receiveRecord(update: Uint8Array): string | undefined {
+    const scanned = scanUpdate(update, this.#parts.updateLimits);
+    if ('refused' in scanned) return scanned.refused;
+    const judgement = this.#state.judge(scanned);
+    if (judgement.kind === 'waiting') return 'a record refers to what no record before it brought';
+    if (judgement.kind === 'fresh') {
+      this.#state.take(judgement.update);
+      this.#pending.push(judgement.update);
+      this.#parts.requestFlush(this);
+    }
+    return undefined;
+  }
+
+  /** Remembers that `member` has frames that are not settled. */
+  awaitDurable(member: Member): void {
+    this.#unsettled.add(member);
+  }
+
+  /** A session's awareness update is in: tell the others at the end of the tick. */
+  hear(member: Member, entries: Parameters<Presence['hear']>[1]): Closing | undefined {
+    const fault = this.#presence.hear(member.speaker, entries);
+    if (this.#presence.hasChanges) this.#parts.requestFlush(this);
+    return fault === undefined ? undefined : malformed(fault);
+  }
+
+  /** Publishes what is pending. Returns what has to be recorded, if anything has. */
+  flush(): Draft | undefined {
+    if (this.#discarded) return undefined;
+    if (this.#held.length > 0) this.#releaseHeld();
+    const draft = this.#pending.length > 0 ? this.#publishPending() : undefined;
+    if (this.#presence.hasChanges) {
+      const changes = this.#presence.takeChanges();
+      this.#publish((member) => member.outbox.framing.awareness(changes), 'presence', undefined);
+    }
+    return draft;
+  }
+
+  saved(sequence: number): void {
+    this.#durable = sequence;
+    for (const member of this.#unsettled) if (!member.settled()) this.#unsettled.delete(member);
+  }
+
+  unsavable(reason: string, isTooLarge: boolean): void {
+    this.discard(isTooLarge ? tooLarge(reason) : tryLater(reason));
+  }
+
+  /** Closes everyone; what they sent and we did not acknowledge comes back with them. */
+  discard(closing: Closing = restarting('the document is read again')): void {
+    if (this.#discarded) return;
+    this.#discarded = true;
+    this.#parts.onDiscarded(this);
+    for (const member of this.#members) member.close(closing);
+  }
+
+  position(): Position {
+    return { sequence: this.#published, vector: this.#state.vector };
+  }
+
+  stateFor(vector: Uint8Array): Uint8Array {
+    if (vector.length <= 1) return this.#state.encode();
+    if (this.#diffsVersion !== this.#state.version) {
+      this.#diffs.clear();
+      this.#diffsVersion = this.#state.version;
+    }
+    const key = latin1(vector);
+    const cached = this.#diffs.get(key);
+    if (cached !== undefined) return cached;
+    const parsed = parseStateVector(vector);
+    if ('refused' in parsed) throw new Error('a state vector was not checked');
+    const diff = this.#state.diff(parsed);
+    if (this.#diffs.size < cachedDiffsMax) this.#diffs.set(key, diff);
+    return diff;
+  }
+
+  missedSince(from: Position): Uint8Array | undefined {
+    if (from.sequence === this.#published) return undefined;
+    const missed = this.#missed.filter(({ published }) => published > from.sequence);
+    const isWhole = missed.length === this.#published - from.sequence;
+    const diff = this.stateFor(from.vector);
+    if (!isWhole) return diff;
+    const merged = mergeUpdates(missed.map(({ update }) => update));
+    return merged.length < diff.length ? merged : diff;
+  }
+
+  everyone(): Uint8Array | undefined {
+    return this.#presence.everyone();
+  }
+
+  slowReaders(change: 1 | -1): void {
+    this.#slowReaders += change;
+    if (this.#slowReaders > 0) return;
+    this.#missed = [];
+    this.#missedBytes = 0;
+  }
+
+  /** The number of the last flush with something to record, the coming one included. */
+  get #underWay(): number {
+    return this.#pendingOwn.length > 0 ? this.#sequence + 1 : this.#sequence;
+  }
+
+  #admit(member: Member, update: Scanned, ticket: Ticket): Closing | undefined {
+    const mustWait = this.#parts.writersMustWait();
+    if (mustWait !== undefined) return tryLater(mustWait);
+    const { documentBytesMax } = this.#parts.limits;
+    if (this.#state.bytes + update.bytes.length > documentBytesMax) {
+      return tooLarge(`the document would be larger than ${documentBytesMax} bytes`);
+    }
+    this.#state.take(update);
+    this.#parts.counters.editsIn++;
+    this.#pending.push(update);
+    this.#pendingOwn.push(update);
+    this.#authors.add(member);
+    ticket.at = this.#sequence + 1;
+    this.#parts.requestFlush(this);
+    return undefined;
+  }
+
+  #hold(held: Held): Closing | undefined {
+    const bytes = (this.#heldBytes.get(held.member) ?? 0) + held.update.bytes.length + heldOverheadBytes;
+    if (bytes > this.#parts.limits.heldBytesMax) return tryLater('too many updates refer to what is not here: synchronise again');
+    this.#heldBytes.set(held.member, bytes);
+    this.#held.push(held);
+    this.#parts.counters.held++;
+    if (held.ticket !== undefined) held.ticket.at = Number.POSITIVE_INFINITY;
+    return undefined;
+  }
+
+  /** Admits held updates until none is ready. Each round takes at least one, so there are at most as many rounds as held updates. */
+  #releaseHeld(): void {
+    for (let progress = true; progress; ) {
+      progress = false;
+      const waiting = this.#held;
+      this.#held = [];
+      for (const held of waiting) {
+        const judgement = this.#state.judge(held.update);
+        if (judgement.kind === 'waiting') {
+          this.#held.push(held);
+          continue;
+        }
+        progress = true;
+        this.#release(held);
+      }
+    }
+  }
+
+  #release({ member, update, ticket }: Held): void {
+    this.#heldBytes.set(member, (this.#heldBytes.get(member) ?? 0) - update.bytes.length - heldOverheadBytes);
+    const closing = this.receive(member, update, 'update', ticket ?? { at: 0 });
+    if (closing !== undefined) member.close(closing);
+    else if (ticket !== undefined && member.settled()) this.#unsettled.add(member);
+  }
+
+  #foldImpliedDeletions(): boolean {
+    if (this.#state.bytes > this.#parts.limits.foldBytesMax || this.#foldedVersion === this.#state.version) return false;
+    const implied = scanUpdate(impliedDeletions(this.#state.encode()), this.#parts.updateLimits);
+    if ('refused' in implied) return false;
+    this.#state.noteDeleted(implied);
+    this.#foldedVersion = this.#state.version;
+    return true;
+  }
+
+  #publishPending(): Draft | undefined {
+    const updates = this.#pending;
+    const own = this.#pendingOwn;
+    const authors = this.#authors;
+    this.#pending = [];
+    this.#pendingOwn = [];
+    this.#authors = new Set();
+    const merged = mergeScanned(updates);
+    const [author] = authors;
+    // An author who is the only one has everything in the frame already.
+    const except = authors.size === 1 && own.length === updates.length ? author : undefined;
+    this.#published++;
+    this.#parts.counters.flushes++;
+    if (this.#slowReaders > 0) this.#remember(merged);
+    this.#publish((member) => member.outbox.framing.update(merged), 'update', except);
+    if (own.length === 0) return undefined;
+    this.#sequence++;
+    return {
+      room: this,
+      updates: own,
+      merged: own.length === updates.length ? merged : mergeScanned(own),
+      sequence: this.#sequence,
+      author: authors.size === 1 ? (author?.author ?? '') : '',
+    };
+  }
+
+  /** Sends one frame to everybody here but `except`, encoded once for each framing. */
+  #publish(frameFor: (member: Member) => Uint8Array, kind: 'update' | 'presence', except: Member | undefined): void {
+    let framing: Outbox['framing'] | undefined;
+    let frame: Uint8Array | undefined;
+    for (const member of this.#members) {
+      if (member === except || (kind === 'presence' && !member.speaker.informed)) continue;
+      if (frame === undefined || member.outbox.framing !== framing) {
+        framing = member.outbox.framing;
+        frame = frameFor(member);
+      }
+      if (kind === 'update') member.outbox.update(frame);
+      else member.outbox.presence(frame);
+    }
+  }
+
+  #remember(update: Uint8Array): void {
+    this.#missed.push({ published: this.#published, update });
+    this.#missedBytes += update.length;
+    while (this.#missedBytes > this.#parts.limits.missedBytesMax) this.#missedBytes -= this.#missed.shift()?.update.length ?? 0;
+  }
+}
+
+/** What a held update is counted with besides its bytes. */
+const heldOverheadBytes = 256;

@@ -1,0 +1,243 @@
+/**
+ * The rooms of this gateway: opening them, and letting them go.
+ *
+ * A document that could not be read must never be served as an empty one: the next client's Step2 would then overwrite what is stored. So
+ * opening either ends with the whole document, or with an error to everyone who waits for it. The order of its steps is what makes it whole:
+ *
+ *     read the checkpoint           all below it is in the store, and stays there
+ *     follow the partition from it  (or find it followed already)
+ *     read the high-water mark      what was acknowledged before now is below it
+ *     read the store                a snapshot and segments, covering at least the checkpoint
+ *     wait for the high-water mark  then nothing that was acknowledged is missing
+ *
+ * A room goes when nobody was in it for `roomIdleMs` and everything in it is durable, or at once where memory is short.
+ */
+
+import { PartitionTail, readRecords, type TailRecord } from '#gateway/partition-tail.ts';
+import { type Member, Room, type RoomParts } from '#gateway/room.ts';
+import { DocumentUnreadable, loadDocumentState } from '#shared/document/load.ts';
+import type { DocumentName } from '#shared/document/name.ts';
+import type { Journal, Offset, Partition } from '#shared/journal/journal.ts';
+import type { Clock } from '#shared/runtime/clock.ts';
+import type { Logger } from '#shared/runtime/telemetry.ts';
+import { readDocument } from '#shared/store/load.ts';
+import { type Store, StoreCorrupt } from '#shared/store/store.ts';
+import { type Closing, restarting, tryLater, unreadable } from '#shared/wire/close-codes.ts';
+
+export type RoomsLimits = {
+  readonly documentsMax: number;
+  readonly roomsBytesMax: number;
+  readonly sessionsPerDocumentMax: number;
+  readonly roomIdleMs: number;
+  readonly tailBytesMax: number;
+};
+
+export type RoomsParts = Omit<RoomParts, 'onDiscarded'> & {
+  readonly journal: Journal;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Random per process. */
+  readonly origin: string;
+  readonly roomsLimits: RoomsLimits;
+  /** Lets other work go on in the middle of reading a large document. */
+  readonly pause: () => Promise<void>;
+  readonly onOpenFailed: () => void;
+};
+
+type Opening = { readonly kind: 'opening'; readonly opened: Promise<Room | Closing> };
+type Open = { readonly kind: 'open'; readonly room: Room; readonly deafen: () => void; emptySince: number | undefined };
+
+type FollowedPartition = { readonly tail: PartitionTail; rooms: number; openings: number };
+
+/** How often empty rooms are looked for, and tails shortened to the checkpoint. */
+const sweepMs = 1_000;
+
+export class Rooms {
+  readonly #parts: RoomsParts;
+  readonly #rooms = new Map<DocumentName, Opening | Open>();
+  readonly #partitions = new Map<Partition, FollowedPartition>();
+  #opened = 0;
+  #stopped = false;
+
+  constructor(parts: RoomsParts) {
+    this.#parts = parts;
+    this.#sweepLater();
+  }
+
+  get size(): number {
+    return this.#rooms.size;
+  }
+
+  get bytes(): number {
+    let bytes = 0;
+    for (const room of this.open()) bytes += room.bytes;
+    return bytes;
+  }
+
+  /** The rooms that are open now. */
+  *open(): Iterable<Room> {
+    for (const entry of this.#rooms.values()) if (entry.kind === 'open') yield entry.room;
+  }
+
+  /** The room of a document, opened if need be, or why it can't be had. */
+  find(document: DocumentName): Room | Closing | Promise<Room | Closing> {
+    const entry = this.#rooms.get(document);
+    if (entry?.kind === 'opening') return entry.opened;
+    if (entry?.kind === 'open') {
+      if (entry.room.members.size < this.#parts.roomsLimits.sessionsPerDocumentMax) return entry.room;
+      return tryLater(`the document has ${entry.room.members.size} sessions; there is no room for more`);
+    }
+    return this.#stopped ? restarting('the server is stopping') : (this.#refusal() ?? this.#open(document));
+  }
+
+  join(room: Room, member: Member): void {
+    room.join(member);
+    const entry = this.#rooms.get(room.document);
+    if (entry?.kind === 'open') entry.emptySince = undefined;
+  }
+
+  leave(room: Room, member: Member): void {
+    room.leave(member);
+    const entry = this.#rooms.get(room.document);
+    if (entry?.kind === 'open' && room.members.size === 0) entry.emptySince = this.#parts.clock.monotonic();
+  }
+
+  /** No more rooms; those that are open stay as they are. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async close(): Promise<void> {
+    this.#stopped = true;
+    this.#rooms.clear();
+    await Promise.all([...this.#partitions.values()].map(({ tail }) => tail.stop()));
+    this.#partitions.clear();
+  }
+
+  #refusal(): Closing | undefined {
+    const { documentsMax, roomsBytesMax } = this.#parts.roomsLimits;
+    if (this.#rooms.size >= documentsMax || this.bytes >= roomsBytesMax) this.#evict(() => true);
+    if (this.#rooms.size >= documentsMax) return tryLater(`${documentsMax} documents are open; there is no room for more`);
+    if (this.bytes >= roomsBytesMax) return tryLater(`the open documents have ${roomsBytesMax} bytes; there is no room for more`);
+    return undefined;
+  }
+
+  #open(document: DocumentName): Promise<Room | Closing> {
+    const opened = this.#read(document).catch((error: unknown): Closing => {
+      this.#rooms.delete(document);
+      this.#parts.onOpenFailed();
+      this.#parts.logger.error({ document, error: String(error) }, 'a document could not be opened');
+      if (error instanceof StoreCorrupt || error instanceof DocumentUnreadable) {
+        return unreadable('what is stored of this document can not be read; it was left as it is');
+      }
+      return tryLater('the document can not be read now');
+    });
+    this.#rooms.set(document, { kind: 'opening', opened });
+    return opened;
+  }
+
+  async #read(document: DocumentName): Promise<Room> {
+    const { journal, store, updateLimits, pause } = this.#parts;
+    const partition = journal.partitionOf(document);
+    const checkpoint = await store.readCheckpoint(partition);
+    const followed = this.#follow(partition, checkpoint);
+    const { tail } = followed;
+    followed.openings++;
+    try {
+      const highWater = await journal.highWater(partition);
+      const stored = await readDocument(store, document);
+      await tail.reached(highWater);
+      const upto = tail.next;
+      const records =
+        checkpoint >= tail.start ? tail.recordsOf(document, checkpoint) : await this.#readAround(tail, document, checkpoint, upto);
+      const updates = [...stored.updates, ...records.map(({ record }) => record.update)];
+      const state = await loadDocumentState(updates, updateLimits, pause);
+      const origin = `${this.#parts.origin}.${this.#opened++}`;
+      const room = new Room(document, origin, state, { ...this.#parts, onDiscarded: (gone) => this.#forget(gone) });
+      return this.#enter(document, followed, upto, room);
+    } finally {
+      followed.openings--;
+      this.#releaseIfUnused(partition, followed);
+    }
+  }
+
+  /** The records of a document below `upto`, of which some have left the tail. */
+  #readAround(tail: PartitionTail, document: DocumentName, from: Offset, upto: Offset): Promise<readonly TailRecord[]> {
+    return tail.next > from ? readRecords(this.#parts.journal, document, from, upto) : Promise.resolve([]);
+  }
+
+  /** Everything below `upto` is in the room: from here on records go to it as they come. No await may come between. */
+  #enter(document: DocumentName, followed: FollowedPartition, upto: Offset, room: Room): Room {
+    const hear = ({ record }: TailRecord): void => {
+      if (record.origin === room.origin) return;
+      const fault = room.receiveRecord(record.update);
+      if (fault === undefined) return;
+      this.#parts.logger.error({ document, fault }, 'a record does not fit its document; the document is read again');
+      room.discard();
+    };
+    for (const record of followed.tail.recordsOf(document, upto)) hear(record);
+    const deafen = followed.tail.listen(document, hear);
+    followed.rooms++;
+    this.#rooms.set(document, { kind: 'open', room, deafen, emptySince: this.#parts.clock.monotonic() });
+    return room;
+  }
+
+  #follow(partition: Partition, from: Offset): FollowedPartition {
+    const known = this.#partitions.get(partition);
+    if (known !== undefined) return known;
+    const { journal, roomsLimits, logger } = this.#parts;
+    const tail = new PartitionTail(journal, partition, from, roomsLimits.tailBytesMax, (reason) => {
+      logger.error({ partition, reason }, 'a partition can not be followed any more; its documents are read again');
+      this.#partitions.delete(partition);
+      for (const room of [...this.open()]) if (journal.partitionOf(room.document) === partition) room.discard();
+    });
+    const followed = { tail, rooms: 0, openings: 0 };
+    this.#partitions.set(partition, followed);
+    return followed;
+  }
+
+  #releaseIfUnused(partition: Partition, followed: FollowedPartition): void {
+    if (followed.rooms > 0 || followed.openings > 0) return;
+    if (this.#partitions.get(partition) === followed) this.#partitions.delete(partition);
+    void followed.tail.stop();
+  }
+
+  #forget(room: Room): void {
+    const entry = this.#rooms.get(room.document);
+    if (entry?.kind !== 'open' || entry.room !== room) return;
+    this.#rooms.delete(room.document);
+    entry.deafen();
+    const partition = this.#parts.journal.partitionOf(room.document);
+    const followed = this.#partitions.get(partition);
+    if (followed === undefined) return;
+    followed.rooms--;
+    this.#releaseIfUnused(partition, followed);
+  }
+
+  /** Lets go of empty, settled rooms that `isOld` says are old enough, by when they became empty. */
+  #evict(isOld: (emptySince: number) => boolean): void {
+    for (const entry of this.#rooms.values()) {
+      if (entry.kind !== 'open' || entry.emptySince === undefined) continue;
+      if (isOld(entry.emptySince) && entry.room.isSettled && entry.room.members.size === 0) this.#forget(entry.room);
+    }
+  }
+
+  #sweepLater(): void {
+    this.#parts.clock.after(sweepMs, () => {
+      if (this.#stopped) return;
+      const before = this.#parts.clock.monotonic() - this.#parts.roomsLimits.roomIdleMs;
+      this.#evict((emptySince) => emptySince <= before);
+      void this.#trimTails().finally(() => this.#sweepLater());
+    });
+  }
+
+  async #trimTails(): Promise<void> {
+    for (const [partition, followed] of this.#partitions) {
+      // A store that is away costs memory here, up to the tail's bound, and nothing else.
+      const checkpoint = await this.#parts.store.readCheckpoint(partition).catch(() => 0);
+      // A document that is being opened counts on the tail from the checkpoint that it read.
+      if (followed.openings === 0) followed.tail.trim(checkpoint);
+    }
+  }
+}
