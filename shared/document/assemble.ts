@@ -1,0 +1,37 @@
+/** Puts an update together: sections of structs, clients descending (Yjs' merge drops structs in silence where they do not), then a delete set. */
+
+import type { Piece } from './struct-run.ts';
+import { allocate, varUintBytes, writeVarUint } from './varint.ts';
+
+/** An update without anything in it. */
+export const emptyUpdate: Uint8Array = Uint8Array.of(0, 0);
+
+/** A delete set without anything in it. */
+export const noDeletions: Uint8Array = Uint8Array.of(0);
+
+/** `pieces`: one a client, clients descending. `deletions` is encoded. The result is fresh memory. */
+export function assembleUpdate(pieces: readonly Piece[], deletions: Uint8Array): Uint8Array {
+  let size = varUintBytes(pieces.length) + deletions.length;
+  for (const piece of pieces) {
+    size += headerBytes(piece);
+    for (const part of piece.parts) size += part.length;
+  }
+  const bytes = allocate(size);
+  let to = writeVarUint(bytes, 0, pieces.length);
+  for (const piece of pieces) {
+    to = writeVarUint(bytes, to, piece.structs);
+    to = writeVarUint(bytes, to, piece.client);
+    to = writeVarUint(bytes, to, piece.start);
+    for (const part of piece.parts) {
+      bytes.set(part, to);
+      to += part.length;
+    }
+  }
+  bytes.set(deletions, to);
+  return bytes;
+}
+
+/** How many bytes stand before the structs of a piece. */
+export function headerBytes(piece: Piece): number {
+  return varUintBytes(piece.structs) + varUintBytes(piece.client) + varUintBytes(piece.start);
+}

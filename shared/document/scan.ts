@@ -1,0 +1,308 @@
+/**
+ * One pass over the bytes of an update (Yjs' format v1): is it sound, and what is in it?
+ *
+ * `Y.decodeUpdate` is no check: it accepts updates that make every reader throw, now or at the next keystroke, or that merges drop from
+ * in silence. And it builds objects for everything, where a gateway only needs to know which clocks are in an update, where their bytes
+ * are, what is deleted, and what must be there before. That is what a scan returns, for a quarter of the time.
+ *
+ *     update    sections, deletions           section   struct count, client, first clock, structs
+ *     deletions client count, then for each: client, range count, then for each: clock, length
+ *
+ * Nothing here throws, whatever the bytes are. What is refused and why is in the tests, one by one.
+ */
+
+import { at, type Ranges } from './intervals.ts';
+import type { UpdateLimits } from './limits.ts';
+import type { Refused } from './state-vector.ts';
+import { StructReader, clockMax, content } from './struct-reader.ts';
+
+export type { Refused } from './state-vector.ts';
+
+/** Structs of one client without a gap between them: the clocks from `start` up to but without `end`, the bytes from `from` to `to`. */
+export type Section = {
+  readonly client: number;
+  readonly start: number;
+  readonly end: number;
+  readonly structs: number;
+  readonly from: number;
+  readonly to: number;
+  /** Where its last struct begins, and the clock of that. */
+  readonly last: number;
+  readonly lastClock: number;
+  /** Places to begin reading at, in long ones: clock, byte, structs before it; clock, byte … The section's own beginning is not among them. */
+  readonly marks: readonly number[];
+};
+
+/** A sound update. Its bytes are never written to, by anyone. */
+export type Scanned = {
+  readonly bytes: Uint8Array;
+  /** Clients descending, clocks ascending. A client has several where the update skips clocks. */
+  readonly sections: readonly Section[];
+  /** Whether the bytes say "skip": then they can't be handed on as they are. */
+  readonly skips: boolean;
+  /** The delete set: what it says about others' structs and its own. */
+  readonly deletions: Ranges;
+  /** What its own structs are deleted by being what they are: GC ranges and deleted contents. */
+  readonly gone: Ranges;
+  /**
+   * What must be there first: section, clock, client, clock …, four numbers each. The struct at the first clock (in the section with that index)
+   * refers to the second. References to the own client are not in it (they point backwards), nor is what an earlier one of the section implies.
+   */
+  readonly dependencies: readonly number[];
+};
+
+/** Scans all at once: for updates of kilobytes. A refusal closes the sender. */
+export function scanUpdate(bytes: Uint8Array, limits: UpdateLimits): Scanned | Refused {
+  return new Scan(bytes, limits).step(Infinity) ?? unfinished();
+}
+
+/** A scan in steps, for updates of megabytes. */
+export function startScan(bytes: Uint8Array, limits: UpdateLimits): Scan {
+  return new Scan(bytes, limits);
+}
+
+const unfinished = (): never => {
+  throw new Error('a scan without a budget has an end');
+};
+
+/** Marks are about this far apart, in bytes: what has to be read again to find a clock. */
+const markDistance = 4096;
+/** Sections with fewer structs than this keep every dependency: finding out what is implied would cost more. */
+const implyFromStructs = 8;
+/** A place is only counted in an update that has this many unanchored items: nearly none has. */
+const unanchoredUncounted = 64;
+const placeBuckets = 1 << 16;
+
+export class Scan {
+  readonly #reader: StructReader;
+  readonly #limits: UpdateLimits;
+  readonly #sections: Section[] = [];
+  readonly #deletions: number[] = [];
+  readonly #gone: number[] = [];
+  readonly #dependencies: number[] = [];
+  #result: Scanned | Refused | undefined;
+  #inDeletions = false;
+  #skips = false;
+  /** Structs and deleted ranges so far. */
+  #counted = 0;
+  #unanchored = 0;
+  /** Unanchored items by place, in buckets: two places may share one, which the limit is far enough from to bear. */
+  #places: Uint32Array | undefined;
+
+  // The section, or the client's part of the deletions, that is being read.
+  /** How many follow it; -1 before the count is read. */
+  #groupsLeft = -1;
+  #itemsLeft = 0;
+  #client = Infinity;
+  #clock = 0;
+  #start = 0;
+  #structs = 0;
+  #from = 0;
+  #last = 0;
+  #lastClock = 0;
+  #nextMark = 0;
+  #marks: number[] = noMarks;
+  /** The highest clock that this section refers to, by client, once it is long enough to be worth it. */
+  #referred: Map<number, number> | undefined;
+
+  constructor(bytes: Uint8Array, limits: UpdateLimits) {
+    this.#reader = new StructReader(bytes, 0, limits);
+    this.#limits = limits;
+  }
+
+  /** Goes on for about `bytesBudget` bytes (at least one struct). Undefined: not finished. At the end, the same result each time. */
+  step(bytesBudget: number): Scanned | Refused | undefined {
+    if (this.#result !== undefined) return this.#result;
+    const reader = this.#reader;
+    const until = reader.position + bytesBudget;
+    if (!this.#inDeletions && this.#readSections(until)) this.#startDeletions();
+    if (this.#inDeletions && this.#readDeletions(until)) {
+      if (reader.position !== reader.bytes.length) reader.refuse('it goes on after its end');
+      this.#result = this.#finish();
+    }
+    if (reader.refused !== '') this.#result = { refused: `broken update: ${reader.refused}` };
+    return this.#result;
+  }
+
+  #finish(): Scanned {
+    return {
+      bytes: this.#reader.bytes,
+      sections: this.#sections,
+      skips: this.#skips,
+      deletions: this.#deletions,
+      gone: this.#gone,
+      dependencies: this.#dependencies,
+    };
+  }
+
+  /** True when there are no more. */
+  #readSections(until: number): boolean {
+    const reader = this.#reader;
+    if (this.#groupsLeft < 0) this.#groupsLeft = reader.varUint();
+    for (;;) {
+      while (this.#itemsLeft > 0) {
+        this.#readStruct();
+        if (reader.refused !== '' || reader.position >= until) return false;
+      }
+      this.#endSection();
+      if (this.#groupsLeft === 0) return reader.refused === '';
+      this.#groupsLeft--;
+      this.#itemsLeft = reader.varUint();
+      const client = reader.varUint();
+      this.#clock = reader.varUint();
+      if (client >= this.#client) reader.refuse('its clients do not descend');
+      if (this.#itemsLeft === 0) reader.refuse('a section is empty');
+      if (reader.refused !== '') return false;
+      this.#client = client;
+      this.#beginSection();
+    }
+  }
+
+  #beginSection(): void {
+    this.#start = this.#clock;
+    this.#from = this.#reader.position;
+    this.#structs = 0;
+    this.#nextMark = this.#from + markDistance;
+    this.#marks = noMarks;
+    this.#referred = undefined;
+  }
+
+  #endSection(): void {
+    if (this.#structs === 0) return;
+    this.#sections.push({
+      client: this.#client,
+      start: this.#start,
+      end: this.#clock,
+      structs: this.#structs,
+      from: this.#from,
+      to: this.#reader.position,
+      last: this.#last,
+      lastClock: this.#lastClock,
+      marks: this.#marks,
+    });
+    this.#structs = 0;
+  }
+
+  #readStruct(): void {
+    const reader = this.#reader;
+    const begin = reader.position;
+    reader.read(this.#client, this.#clock);
+    this.#itemsLeft--;
+    if (++this.#counted > this.#limits.structsPerUpdateMax) reader.refuse('it has too many structs');
+    if (reader.refused !== '') return;
+    const end = this.#clock + reader.length;
+    if (reader.content === content.skip) {
+      this.#skips = true;
+      reader.position = begin;
+      this.#endSection();
+      reader.read(this.#client, this.#clock);
+      this.#clock = end;
+      this.#beginSection();
+      return;
+    }
+    if (begin >= this.#nextMark) this.#mark(begin);
+    if (reader.content <= content.deleted) this.#noteGone(end);
+    if (reader.content !== content.gc) this.#noteReferences();
+    this.#last = begin;
+    this.#lastClock = this.#clock;
+    this.#structs++;
+    this.#clock = end;
+  }
+
+  #mark(begin: number): void {
+    if (this.#marks === noMarks) this.#marks = [];
+    this.#marks.push(this.#clock, begin, this.#structs);
+    this.#nextMark = begin + markDistance;
+  }
+
+  #noteGone(end: number): void {
+    const gone = this.#gone;
+    const length = gone.length;
+    if (length > 0 && gone[length - 3] === this.#client && gone[length - 1] === this.#clock) gone[length - 1] = end;
+    else gone.push(this.#client, this.#clock, end);
+  }
+
+  #noteReferences(): void {
+    const reader = this.#reader;
+    if (reader.originClient >= 0) this.#noteReference(reader.originClient, reader.originClock);
+    if (reader.rightClient >= 0) this.#noteReference(reader.rightClient, reader.rightClock);
+    if (reader.originClient >= 0 || reader.rightClient >= 0) return;
+    if (reader.parentClient >= 0) this.#noteReference(reader.parentClient, reader.parentClock);
+    if (++this.#unanchored > unanchoredUncounted) this.#countPlace();
+  }
+
+  #noteReference(client: number, clock: number): void {
+    if (client === this.#client) return;
+    if (this.#structs >= implyFromStructs) {
+      this.#referred ??= new Map();
+      const referred = this.#referred.get(client);
+      if (referred !== undefined && referred >= clock) return;
+      this.#referred.set(client, clock);
+    }
+    this.#dependencies.push(this.#sections.length, this.#clock, client, clock);
+  }
+
+  #countPlace(): void {
+    const reader = this.#reader;
+    this.#places ??= new Uint32Array(placeBuckets);
+    let hash = 0;
+    if (reader.parentClient >= 0) hash = mix(mix(hash, reader.parentClient % 2 ** 32), reader.parentClock);
+    else for (let i = reader.rootFrom; i < reader.rootTo; i++) hash = mix(hash, reader.bytes[i] ?? 0);
+    for (let i = reader.keyFrom; i < reader.keyTo; i++) hash = mix(hash, (reader.bytes[i] ?? 0) + 1);
+    const bucket = (hash ^ (hash >>> 16)) & (placeBuckets - 1);
+    const count = (this.#places[bucket] ?? 0) + 1;
+    this.#places[bucket] = count;
+    if (count + unanchoredUncounted > this.#limits.unanchoredPerUpdateMax) reader.refuse('it has too many items at one place');
+  }
+
+  #startDeletions(): void {
+    this.#inDeletions = true;
+    this.#groupsLeft = this.#reader.varUint();
+    this.#itemsLeft = 0;
+  }
+
+  /** True when there are no more. */
+  #readDeletions(until: number): boolean {
+    const reader = this.#reader;
+    for (;;) {
+      while (this.#itemsLeft > 0) {
+        this.#readDeletion();
+        if (reader.refused !== '') return true;
+        if (reader.position >= until) return false;
+      }
+      if (this.#groupsLeft === 0) return true;
+      this.#groupsLeft--;
+      this.#client = reader.varUint();
+      this.#itemsLeft = reader.varUint();
+      if (reader.refused !== '') return true;
+      if (reader.position >= until) return false;
+    }
+  }
+
+  #readDeletion(): void {
+    const reader = this.#reader;
+    const start = reader.varUint();
+    const length = reader.varUint();
+    this.#itemsLeft--;
+    if (reader.refused !== '') return;
+    if (length === 0) reader.refuse('a deletion has the length 0');
+    if (start + length > clockMax) reader.refuse('a clock is past 2^31');
+    if (++this.#counted > this.#limits.structsPerUpdateMax) reader.refuse('it has too many deletions');
+    this.#deletions.push(this.#client, start, start + length);
+  }
+}
+
+const noMarks: number[] = [];
+
+const mix = (hash: number, value: number): number => Math.imul(hash ^ value, 0x9e3779b1) ^ (hash >>> 15);
+
+/** The section that a dependency belongs to, its clock, and what it needs: the four numbers at `i`. */
+export function dependency(update: Scanned, i: number): { section: number; clock: number; client: number; needs: number } {
+  const { dependencies } = update;
+  return {
+    section: at(dependencies, i),
+    clock: at(dependencies, i + 1),
+    client: at(dependencies, i + 2),
+    needs: at(dependencies, i + 3),
+  };
+}

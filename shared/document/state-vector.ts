@@ -1,0 +1,40 @@
+/** State vectors: how many clocks of each client somebody has. What a client sends to be told what it lacks. */
+
+import { StructReader, clockMax } from './struct-reader.ts';
+import { storedUpdateLimits } from './limits.ts';
+import { varUintBytes, writeVarUint } from './varint.ts';
+
+/** From client id to the clock after the last one that is there. */
+export type StateVector = ReadonlyMap<number, number>;
+
+/** Why bytes were refused, in words for a close frame (≤ 123 bytes). */
+export type Refused = { readonly refused: string };
+
+/** Parses what `Y.encodeStateVector` writes. Yjs itself throws on what is refused here, or takes one of two contradicting entries. */
+export function parseStateVector(bytes: Uint8Array): StateVector | Refused {
+  const reader = new StructReader(bytes, 0, storedUpdateLimits);
+  const vector = new Map<number, number>();
+  const count = reader.varUint();
+  for (let i = 0; i < count && reader.refused === ''; i++) {
+    const client = reader.varUint();
+    const clock = reader.varUint();
+    if (clock > clockMax) reader.refuse('a clock is past 2^31');
+    if (vector.has(client)) reader.refuse('it names a client twice');
+    vector.set(client, clock);
+  }
+  if (reader.refused === '' && reader.position !== bytes.length) reader.refuse('it goes on after its end');
+  return reader.refused === '' ? vector : { refused: `broken state vector: ${reader.refused}` };
+}
+
+/** The same bytes as `Y.encodeStateVector`: clients descending. */
+export function encodeStateVector(vector: StateVector): Uint8Array {
+  const entries = [...vector].toSorted(([a], [b]) => b - a);
+  const size = entries.reduce(
+    (sum, [client, clock]) => sum + varUintBytes(client) + varUintBytes(clock),
+    varUintBytes(entries.length),
+  );
+  const bytes = new Uint8Array(size);
+  let to = writeVarUint(bytes, 0, entries.length);
+  for (const [client, clock] of entries) to = writeVarUint(bytes, writeVarUint(bytes, to, client), clock);
+  return bytes;
+}
