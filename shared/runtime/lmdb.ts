@@ -66,7 +66,7 @@ export type EnvironmentOptions = {
   readonly commitIntervalMs?: number;
   /** Writes are refused below this much free disk, in bytes, so that there is room left to delete in. */
   readonly diskReserveBytes?: number;
-  /** The most that the data file may grow to, in bytes. */
+  /** Address space that is set aside for the data file, in bytes: it costs nothing, and to map it anew while others read would be a race. */
   readonly mapBytesMax?: number;
 };
 
@@ -120,18 +120,24 @@ async function causeOf(error: unknown): Promise<string> {
   return last instanceof Error ? last.message : String(last);
 }
 
-function openDatabase(directory: string, mapBytesMax: number | undefined): RootDatabase<Buffer, Uint8Array> {
+function openDatabase(directory: string, mapBytesMax: number): RootDatabase<Buffer, Uint8Array> {
   const database = open<Buffer, Uint8Array>(`${directory}/`, {
     encoding: 'binary',
     keyEncoding: 'binary',
     overlappingSync: false,
     eventTurnBatching: false,
     noSubdir: false,
-    ...(mapBytesMax === undefined ? {} : { mapSize: mapBytesMax }),
+    mapSize: mapBytesMax,
   });
   syncDirectory(directory);
   return database;
 }
+
+/** One transaction. Outside a `batch`, lmdb-js may start with the first writes of a loop while the others are still being added. */
+const writeTogether = (database: RootDatabase<Buffer, Uint8Array>, writes: readonly Write[]): Promise<boolean> =>
+  database.batch(() => {
+    for (const { key, value } of writes) void (value === undefined ? database.remove(key) : database.put(key, value as Buffer));
+  });
 
 /**
  * Opens the directory, creating what is missing, and owns it until `close`.
@@ -150,7 +156,7 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
     throw new EnvironmentUnavailable(error instanceof Error ? error.message : String(error));
   }
   try {
-    database = openDatabase(directory, options.mapBytesMax);
+    database = openDatabase(directory, options.mapBytesMax ?? 2 ** 40);
   } catch (error) {
     await lock.release();
     throw new EnvironmentUnavailable(`the database in ${directory} can't be opened: ${await causeOf(error)}`);
@@ -173,7 +179,7 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
     );
 
   /** Runs every decision that may run now; the writes of all, and who waits for them. */
-  const decideAll = (group: readonly Waiting[]): { writes: Iterable<Write>; done: (readonly [Waiting, unknown])[] } => {
+  const decideAll = (group: readonly Waiting[]): { writes: readonly Write[]; done: (readonly [Waiting, unknown])[] } => {
     const { view, writes } = overlaid(database);
     const done: (readonly [Waiting, unknown])[] = [];
     const full = freeBytes() < diskReserveBytes;
@@ -190,7 +196,7 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
         one.reject(error);
       }
     }
-    return { writes: writes.values(), done };
+    return { writes: [...writes.values()], done };
   };
 
   const commitGroup = async (): Promise<void> => {
@@ -199,9 +205,7 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
     lastStart = performance.now();
     const { writes, done } = decideAll(group);
     try {
-      let last: Promise<boolean> | undefined;
-      for (const { key, value } of writes) last = value === undefined ? database.remove(key) : database.put(key, value as Buffer);
-      await last; // all of them are in the one transaction that `last` completes
+      if (writes.length > 0) await writeTogether(database, writes);
     } catch (error) {
       const unavailable = new EnvironmentUnavailable(`writing to ${directory} failed: ${await causeOf(error)}`);
       for (const [one] of done) one.reject(unavailable);

@@ -1,0 +1,99 @@
+/**
+ * Standalone: gateway and persister in one process, on an embedded journal and store in one directory.
+ *
+ * Exit codes: 0 drained; 1 could not start or go on, or edits stayed with the clients; 2 the settings are wrong.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Gateway, startGateway } from '#gateway/gateway.ts';
+import { readPages } from '#gateway/pages.ts';
+import { registerPersisterMetrics } from '#persister/metrics.ts';
+import { type Persister, startPersister } from '#persister/persister.ts';
+import { openEmbeddedJournal } from '#shared/journal/embedded.ts';
+import { systemClock } from '#shared/runtime/clock.ts';
+import { type Environment, openEnvironment } from '#shared/runtime/lmdb.ts';
+import { createRegistry } from '#shared/runtime/metrics.ts';
+import { onStop, onUncaught } from '#shared/runtime/shutdown.ts';
+import { createLogger, type Logger } from '#shared/runtime/telemetry.ts';
+import { openEmbeddedStore } from '#shared/store/embedded.ts';
+import { readConfig, type StandaloneConfig } from './config.ts';
+
+/** What is left of the ten seconds of a drain, after sessions were sent away, for appending and for storing. */
+const appendMs = 3_000;
+
+const pagesFolder = fileURLToPath(new URL('../pages/dist', import.meta.url));
+
+async function run(config: StandaloneConfig, logger: Logger): Promise<void> {
+  const environment = await openEnvironment({ directory: resolve(config.dataDir) });
+  const journal = await openEmbeddedJournal(environment);
+  const store = openEmbeddedStore(environment);
+  const registry = createRegistry();
+  const persister: Persister = startPersister({
+    journal,
+    store,
+    clock: systemClock,
+    limits: config,
+    logger,
+    metrics: registerPersisterMetrics(registry, () => persister.lag()),
+    deadLetter: ({ bytes, ...letter }) => logger.error({ ...letter, bytes: Buffer.from(bytes).toString('base64') }, 'a record was set aside'),
+  });
+  const started = await persister.started;
+  if (started.kind === 'refused') throw new Error(started.reason);
+
+  const gateway = await startGateway({
+    journal,
+    store,
+    clock: systemClock,
+    logger,
+    registry,
+    limits: config,
+    host: config.host,
+    port: config.port,
+    tls: config.tlsCertFile === '' ? undefined : { certFile: config.tlsCertFile, keyFile: config.tlsKeyFile },
+    origin: randomUUID(),
+    pages: readPages(pagesFolder),
+    writersMustWait: () => (persister.lag().records > config.storeLagRecordsMax ? 'the store is too far behind' : undefined),
+    condition: () => ({ persister: { ...persister.status(), lag: persister.lag() } }),
+  });
+  const scheme = config.tlsCertFile === '' ? 'http' : 'https';
+  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
+  process.stdout.write(`ready ${JSON.stringify({ service: 'standalone', url: `${scheme}://${host}:${gateway.port}` })}\n`);
+  onStop(logger, () => stop(config, gateway, persister, environment, logger));
+}
+
+/** Returns the exit code. */
+async function stop(
+  config: StandaloneConfig,
+  gateway: Gateway,
+  persister: Persister,
+  environment: Environment,
+  logger: Logger,
+): Promise<number> {
+  const unsaved = await gateway.drain(config.drainSpreadMs, appendMs);
+  await gateway.close();
+  await persister.stop();
+  if (unsaved > 0) {
+    logger.error({ documents: unsaved }, 'stopped with edits that could not be saved; they stay with the clients that made them');
+    return 1;
+  }
+  await environment.close();
+  logger.info({}, 'stopped; everything is saved');
+  return 0;
+}
+
+const read = readConfig(process.env);
+if ('faults' in read) {
+  createLogger('standalone', 'info').fatal({ faults: read.faults }, read.faults.join('; '));
+  process.exitCode = 2;
+} else {
+  const logger = createLogger('standalone', read.config.logLevel);
+  onUncaught(logger);
+  try {
+    await run(read.config, logger);
+  } catch (error) {
+    logger.fatal({ error: error instanceof Error ? error.stack : String(error) }, error instanceof Error ? error.message : String(error));
+    process.exit(1);
+  }
+}
