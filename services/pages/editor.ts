@@ -26,5 +26,5 @@ export function mountEditor(parent: HTMLElement, text: Y.Text, awareness: Awaren
     remoteCursors(text, awareness),
     keymap.of([...yUndoManagerKeymap, ...defaultKeymap]),
   ];
-  return new EditorView({ parent, state: EditorState.create({ doc: text.toString(), extensions }) });
+  return new EditorView({ parent, state: EditorState.create({ doc: text.toJSON(), extensions }) });
 }

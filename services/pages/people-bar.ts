@@ -20,6 +20,8 @@ export function showPeople(awareness: Awareness): void {
   input.value = own.name;
   awareness.setLocalStateField('user', userField(own.name, own.colour));
 
+  // Presence changes with every cursor that moves, and hardly ever changes who is here.
+  let listed = '';
   const render = (): void => {
     const states = [...awareness.getStates()];
     const others = states
@@ -29,7 +31,9 @@ export function showPeople(awareness: Awareness): void {
     const colour = settleColour(self, others);
     if (colour !== self.colour) awareness.setLocalStateField('user', userField(self.name, colour));
     ownChip.className = `person own person-${colour}`;
-    list.replaceChildren(...rows(others));
+    const listing = JSON.stringify(others);
+    if (listing !== listed) list.replaceChildren(...rows(others));
+    listed = listing;
   };
   input.addEventListener('change', () => {
     const { colour, name: before } = personOf(awareness.clientID, awareness.getLocalState());

@@ -31,8 +31,8 @@ export function suggestPersonName(random: () => number): string {
 
 /** A name as it may be shown: one line, no control characters or direction overrides, at most `nameLengthMax` characters; '' where nothing is left. */
 export function cleanName(name: string): string {
-  const visible = name.toWellFormed().replace(/[\p{Cc}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]+/gu, ' ');
-  return [...visible.trim()].slice(0, nameLengthMax).join('').trim();
+  const visible = name.toWellFormed().replace(/[\s\p{Cc}\u202A-\u202E\u2066-\u2069]+/gu, ' ');
+  return Array.from(visible.trim()).slice(0, nameLengthMax).join('').trim();
 }
 
 /** The awareness field `user` for a name and a colour. */

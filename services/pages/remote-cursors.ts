@@ -12,7 +12,7 @@
 import { Annotation, type Extension, type Range } from '@codemirror/state';
 import {
   Decoration,
-  EditorView,
+  type EditorView,
   ViewPlugin,
   WidgetType,
   type DecorationSet,
@@ -51,7 +51,7 @@ class RemoteCursors implements PluginValue {
   update(update: ViewUpdate): void {
     if (update.selectionSet || update.docChanged || update.focusChanged) this.#tell(update.view);
     const presence = update.transactions.some((transaction) => transaction.annotation(presenceChanged) === true);
-    if (presence || update.docChanged) this.decorations = this.#draw(update.view);
+    if (presence || update.docChanged) this.decorations = this.#draw();
   }
 
   destroy(): void {
@@ -61,15 +61,14 @@ class RemoteCursors implements PluginValue {
   #tell(view: EditorView): void {
     if (!view.hasFocus) return;
     const { anchor, head } = view.state.selection.main;
-    const cursor = {
-      anchor: Y.relativePositionToJSON(Y.createRelativePositionFromTypeIndex(this.#text, anchor)),
-      head: Y.relativePositionToJSON(Y.createRelativePositionFromTypeIndex(this.#text, head)),
-    };
+    const positionAt = (index: number): unknown =>
+      Y.relativePositionToJSON(Y.createRelativePositionFromTypeIndex(this.#text, index));
+    const cursor = { anchor: positionAt(anchor), head: positionAt(head) };
     if (JSON.stringify(cursor) === JSON.stringify(field(this.#awareness.getLocalState(), 'cursor'))) return;
     this.#awareness.setLocalStateField('cursor', cursor);
   }
 
-  #draw(view: EditorView): DecorationSet {
+  #draw(): DecorationSet {
     const ranges: Range<Decoration>[] = [];
     for (const [clientId, state] of this.#awareness.getStates()) {
       if (clientId === this.#awareness.clientID) continue;
@@ -80,7 +79,7 @@ class RemoteCursors implements PluginValue {
       const person = personOf(clientId, state);
       const [from, to] = [Math.min(anchor, head), Math.max(anchor, head)];
       if (from < to) ranges.push(Decoration.mark({ class: `remote-selection person-${person.colour}` }).range(from, to));
-      const caret = new Caret(person, JSON.stringify(cursor), head <= view.state.doc.line(1).to);
+      const caret = new Caret(person, JSON.stringify(cursor));
       ranges.push(Decoration.widget({ widget: caret, side: head > anchor ? -1 : 1 }).range(head));
     }
     return Decoration.set(ranges, true);
@@ -99,27 +98,21 @@ class RemoteCursors implements PluginValue {
 class Caret extends WidgetType {
   readonly #person: Person;
   readonly #cursor: string;
-  readonly #onFirstLine: boolean;
 
-  constructor(person: Person, cursor: string, onFirstLine: boolean) {
+  constructor(person: Person, cursor: string) {
     super();
     this.#person = person;
     this.#cursor = cursor;
-    this.#onFirstLine = onFirstLine;
   }
 
   override eq(other: Caret): boolean {
-    return (
-      this.#person.name === other.#person.name &&
-      this.#person.colour === other.#person.colour &&
-      this.#cursor === other.#cursor &&
-      this.#onFirstLine === other.#onFirstLine
-    );
+    const same = this.#person.name === other.#person.name && this.#person.colour === other.#person.colour;
+    return same && this.#cursor === other.#cursor;
   }
 
   override toDOM(): HTMLElement {
     const caret = document.createElement('span');
-    caret.className = `remote-caret person-${this.#person.colour}${this.#onFirstLine ? ' below' : ''}`;
+    caret.className = `remote-caret person-${this.#person.colour}`;
     caret.ariaHidden = 'true';
     const name = document.createElement('span');
     name.className = 'remote-name';

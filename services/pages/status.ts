@@ -37,17 +37,21 @@ export function announceConnection(connection: Connection, kept: boolean): strin
 }
 
 /**
- * Why the server closed the connection, for the person at the screen; undefined for what passes unnoticed (networks, restarts). Codes 4400 to
- * 4499 mean never come back.
+ * Why the server closed the connection, for the person at the screen; undefined for what passes unnoticed (networks, restarts). After
+ * 4400 to 4499 the provider never comes back, after everything else it does; `shared/wire/close-codes.ts` has what we send.
  */
 export function explainClose(code: number, reason: string): string | undefined {
   const because = reason === '' ? '' : ` (${reason})`;
   if (code === 4401) return `You are not allowed to open this document${because}.`;
   if (code >= 4400 && code < 4500) return `The server has closed this document for you${because}. Reload the page to try again.`;
-  if (code === 1009)
-    return `The last change is too large for the server${because}. Undo it, reload the page, and add it in smaller pieces.`;
-  if (code === 1013)
-    return `The server can’t take more at the moment${because}. It is tried again by itself, and nothing is lost meanwhile.`;
-  if (code === 1008 || code === 1002 || code === 1003 || code === 1007) return `The server refused what was sent${because}.`;
-  return undefined;
+  switch (code) {
+    case 1009:
+      return `The last change is too large for the server${because}. Undo it, reload the page, and add it in smaller pieces.`;
+    case 1011:
+      return `The server can’t read what it keeps of this document${because}. Whoever runs it has to look; what you have here stays here.`;
+    case 1013:
+      return `The server can’t take more at the moment${because}. It is tried again by itself; what you have here stays here.`;
+    default:
+      return undefined;
+  }
 }
