@@ -1,0 +1,214 @@
+/**
+ * Which document is compacted when.
+ *
+ * Flushes say how much each document grew; one that has grown enough is queued, and one document is compacted at a time, behind everything else.
+ * What is remembered here is only a hint: the decision is made by what is stored. So it may be forgotten, at a restart or when
+ * there are too many documents to remember; a document that is not remembered is looked up in the store when it is written next, and what an
+ * earlier persister left uncleaned is found then.
+ *
+ * A document that can't be compacted stays as it is: its segments are kept and nothing is lost, but it opens more and more slowly. So that is
+ * said, and tried again after longer and longer waits: never in a hot loop, and never in the way of the others.
+ */
+
+import type { DocumentName } from '#shared/document/name.ts';
+import type { Clock, Timer } from '#shared/runtime/clock.ts';
+import type { Logger } from '#shared/runtime/telemetry.ts';
+import type { Head } from '#shared/store/store.ts';
+
+import { createAlarm } from './alarm.ts';
+import {
+  compactDocument,
+  type Compacted,
+  type CompactionContext,
+  type Growth,
+  hasCovered,
+  isDue,
+  retireCovered,
+} from './compaction.ts';
+import type { CompactionStatus, PersisterError, PersisterMetrics } from './reporting.ts';
+import { backoffMs, isUnavailable, pause } from './retry.ts';
+
+export type CompactionQueueContext = CompactionContext & {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly metrics: PersisterMetrics;
+};
+
+type Remembered = {
+  growth: Growth;
+  /** Whether `growth` began from what is stored; otherwise the document has to be looked up. */
+  looked: boolean;
+  failures: number;
+  failure: string;
+  /** Not before this; monotonic milliseconds. */
+  restUntil: number;
+};
+
+type Retirement = { readonly document: DocumentName; readonly head: Head };
+
+const nothing: Growth = { segments: 0, bytes: 0, snapshotBytes: 0 };
+
+export class CompactionQueue {
+  readonly #context: CompactionQueueContext;
+  readonly #alarm;
+  /** The one that was written longest ago first. */
+  readonly #remembered = new Map<DocumentName, Remembered>();
+  readonly #queue = new Set<DocumentName>();
+  readonly #retirements: Retirement[] = [];
+  readonly #retirementTimers = new Set<Timer>();
+
+  constructor(context: CompactionQueueContext) {
+    this.#context = context;
+    this.#alarm = createAlarm(context.clock);
+    context.draining.addEventListener('abort', this.#alarm.ring);
+  }
+
+  /** Tells it of segments that were stored, and that the checkpoint covers. */
+  grew(document: DocumentName, segments: number, bytes: number): void {
+    const { clock, limits } = this.#context;
+    const remembered = this.#remembered.get(document) ?? {
+      growth: nothing,
+      looked: false,
+      failures: 0,
+      failure: '',
+      restUntil: 0,
+    };
+    const { growth } = remembered;
+    remembered.growth = { ...growth, segments: growth.segments + segments, bytes: growth.bytes + bytes };
+    this.#remembered.delete(document);
+    this.#remembered.set(document, remembered);
+    if (this.#remembered.size > limits.compactionDocumentsMax) {
+      for (const oldest of this.#remembered.keys()) {
+        this.#remembered.delete(oldest);
+        break;
+      }
+    }
+    if (remembered.looked && !isDue(remembered.growth, limits)) return;
+    if (clock.monotonic() < remembered.restUntil || this.#queue.size >= limits.compactionDocumentsMax) return;
+    this.#queue.add(document);
+    this.#alarm.ring();
+  }
+
+  /** Works until the persister drains. Never rejects. */
+  async run(): Promise<void> {
+    const { clock, limits, draining, random } = this.#context;
+    let failures = 0;
+    while (!draining.aborted) {
+      if (this.#retirements.length === 0 && this.#queue.size === 0) await this.#alarm.rung();
+      failures = (await this.#workOnce()) ? 0 : failures + 1;
+      if (failures > 0) await pause(clock, backoffMs(failures, limits.retryMsMin, limits.retryMsMax, random), draining);
+    }
+    for (const timer of this.#retirementTimers) timer.cancel();
+    await this.#context.compactor.end();
+  }
+
+  status(): CompactionStatus {
+    const failing = [...this.#remembered].filter(([, { failures }]) => failures > 0);
+    return {
+      queued: this.#queue.size + this.#retirements.length,
+      failing: failing.map(([document, { failures, failure }]) => ({ document, failures, reason: failure })),
+    };
+  }
+
+  /** One retirement or one document. False where the store was not available; then it is still queued. */
+  async #workOnce(): Promise<boolean> {
+    const [retirement] = this.#retirements;
+    const [document] = this.#queue;
+    try {
+      if (retirement !== undefined) {
+        await this.#retire(retirement);
+        this.#retirements.shift();
+      } else if (document !== undefined) {
+        this.#queue.delete(document);
+        await this.#compact(document);
+      }
+      return true;
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      if (retirement === undefined && document !== undefined) this.#queue.add(document);
+      this.#context.metrics.failed('store-unavailable');
+      return false;
+    }
+  }
+
+  async #retire({ document, head }: Retirement): Promise<void> {
+    try {
+      await retireCovered(document, head, this.#context.store);
+    } catch (error) {
+      if (isUnavailable(error)) throw error;
+      this.#context.metrics.failed('compaction-store');
+      this.#context.logger.error({ document, err: error }, 'what a snapshot covers could not be deleted');
+    }
+  }
+
+  async #compact(document: DocumentName): Promise<void> {
+    const started = this.#context.clock.monotonic();
+    try {
+      const compacted = await compactDocument(document, this.#context);
+      await this.#conclude(document, compacted, this.#context.clock.monotonic() - started);
+    } catch (error) {
+      if (isUnavailable(error)) throw error;
+      const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      this.#failed(document, 'compaction-store', reason, { err: error });
+    }
+  }
+
+  async #conclude(document: DocumentName, compacted: Compacted, ms: number): Promise<void> {
+    switch (compacted.kind) {
+      case 'not-due': {
+        const { head, growth } = compacted;
+        const looked = this.#remembered.get(document)?.looked ?? true;
+        if (head !== undefined && !looked && (await hasCovered(document, head, this.#context.store)))
+          this.#retireLater(document, head);
+        return this.#learn(document, growth);
+      }
+      case 'compacted':
+        this.#context.metrics.compacted({ bytesIn: compacted.bytesIn, bytesOut: compacted.bytesOut, ms });
+        this.#retireLater(document, compacted.head);
+        return this.#learn(document, { ...nothing, snapshotBytes: compacted.bytesOut });
+      case 'overtaken':
+        if (compacted.head !== undefined) this.#retireLater(document, compacted.head);
+        return this.#learn(document, nothing);
+      case 'threw':
+        return this.#failed(document, 'compaction-threw', compacted.reason, { culprit: describe(compacted.culprit) });
+      case 'gave-up':
+        return this.#failed(document, 'compaction-gave-up', compacted.reason, {});
+      case 'stopping':
+        return undefined;
+    }
+  }
+
+  #learn(document: DocumentName, growth: Growth): void {
+    const remembered = this.#remembered.get(document);
+    if (remembered !== undefined) Object.assign(remembered, { growth, looked: true, failures: 0, failure: '' });
+  }
+
+  #failed(document: DocumentName, error: PersisterError, reason: string, fields: Record<string, unknown>): void {
+    const { clock, limits, random, metrics, logger } = this.#context;
+    const remembered = this.#remembered.get(document);
+    metrics.failed(error);
+    logger.error(
+      { document, reason, failures: (remembered?.failures ?? 0) + 1, ...fields },
+      'a document could not be compacted; its segments stay',
+    );
+    if (remembered === undefined) return;
+    remembered.failures++;
+    remembered.failure = reason;
+    remembered.looked = false;
+    const waitMs = backoffMs(remembered.failures, limits.compactionRetryMsMin, limits.compactionRetryMsMax, random);
+    remembered.restUntil = clock.monotonic() + waitMs;
+  }
+
+  #retireLater(document: DocumentName, head: Head): void {
+    const timer = this.#context.clock.after(this.#context.limits.retireAfterMs, () => {
+      this.#retirementTimers.delete(timer);
+      this.#retirements.push({ document, head });
+      this.#alarm.ring();
+    });
+    this.#retirementTimers.add(timer);
+  }
+}
+
+const describe = (culprit: Extract<Compacted, { kind: 'threw' }>['culprit']): string =>
+  'upto' in culprit ? `the snapshot below ${culprit.upto}` : `the segment ${culprit.first} to ${culprit.last}`;

@@ -1,0 +1,155 @@
+/**
+ * Compaction: a snapshot of a document in the place of its old snapshot and its segments.
+ *
+ * Segments only ever grow in number, and what was deleted stays in them. So now and then a document goes through a Y.Doc with garbage
+ * collection, and the result becomes its new snapshot. The persister may be killed between any two effects, and another one may compact
+ * the same document at the same time, so the order is everything:
+ *
+ *     1 checkpoint   2 head   3 parts   4 segments   5 head again   6 all parts of the new snapshot   7 the head moves   8 later: what it covers goes
+ *
+ * The checkpoint comes before the segments and is the new snapshot's `upto`: at that moment all below it was stored, so it is in what is
+ * read afterwards. Were it read after them, a flush in between would make the snapshot claim what it does not hold. A segment that begins
+ * below `upto` is taken in whole, even where it reaches past it: the rest of it is applied once more with its own segment, which is harmless.
+ * If the head has moved when it is read again, what it covered may have been deleted under the reading, so nothing is concluded.
+ *
+ * What may be deleted: heads move forward only, strictly. Once a head with `upto` stands, no other snapshot at or below that `upto` can ever
+ * become the head: not an older one, not one with other bytes for the same offsets, not one that a slow persister is still writing. All
+ * of those may go, and so may segments that end below it. A snapshot *above* the head may be one that another persister is about to name;
+ * it is left alone, and goes when a later head has passed it. That is how the leavings of a crashed compaction go as well. A minute's delay is for readers that
+ * read the old head just before; one that needs longer finds a part missing, reads the head again and sees that it has moved.
+ *
+ * A result that is byte for byte the old snapshot (segments that hold only what was known already) is written again under its new `upto`
+ * nevertheless: it is the only way to get rid of those segments, and without it the document would be due at every flush from then on.
+ */
+
+import type { DocumentName } from '#shared/document/name.ts';
+import type { Journal } from '#shared/journal/journal.ts';
+import { type Head, type SegmentId, type SnapshotId, type Store, StoreCorrupt } from '#shared/store/store.ts';
+
+import type { Compactor } from './compaction-thread.ts';
+import type { PersisterLimits } from './limits.ts';
+
+export type CompactionContext = {
+  readonly store: Store;
+  readonly journal: Journal;
+  readonly compactor: Compactor;
+  readonly limits: PersisterLimits;
+  /** The same for all persisters of a store, since a snapshot's parts may be written by several. */
+  readonly partBytes: number;
+  /** Aborted when the persister drains: no effect begins any more. */
+  readonly draining: AbortSignal;
+};
+
+/** What a document has beside its snapshot. */
+export type Growth = { readonly segments: number; readonly bytes: number; readonly snapshotBytes: number };
+
+export type Compacted =
+  | { readonly kind: 'not-due'; readonly growth: Growth; readonly head: Head | undefined }
+  | { readonly kind: 'compacted'; readonly head: Head; readonly bytesIn: number; readonly bytesOut: number }
+  /** Another persister moved the head meanwhile; `head` stands now. */
+  | { readonly kind: 'overtaken'; readonly head: Head | undefined }
+  | { readonly kind: 'threw'; readonly culprit: SegmentId | SnapshotId; readonly reason: string }
+  /** The compactor gave up. */
+  | { readonly kind: 'gave-up'; readonly reason: string }
+  /** The persister drains. */
+  | { readonly kind: 'stopping' };
+
+/** Whether a document has grown enough to be worth its compaction (rule 8): the larger its snapshot, the more it takes. */
+export function isDue({ segments, bytes, snapshotBytes }: Growth, limits: PersisterLimits): boolean {
+  return (
+    segments >= limits.compactionSegmentsMin + Math.floor(snapshotBytes / limits.compactionBytesPerSegment) ||
+    bytes >= Math.max(limits.compactionBytesMin, (snapshotBytes * limits.compactionSnapshotPercent) / 100)
+  );
+}
+
+/**
+ * Compacts a document if it is due by what is stored.
+ * @throws StoreUnavailable, StoreCorrupt, NewerVersion; whatever was done until then can be done again
+ */
+export async function compactDocument(document: DocumentName, context: CompactionContext): Promise<Compacted> {
+  const { store, journal, compactor, limits, partBytes, draining } = context;
+  const upto = await store.readCheckpoint(journal.partitionOf(document));
+  const head = await store.readHead(document);
+  const listed = (await store.listSegments(document, head?.upto ?? 0)).filter(({ first }) => first < upto);
+  const growth = {
+    segments: listed.length,
+    bytes: listed.reduce((sum, { bytes }) => sum + bytes, 0),
+    snapshotBytes: head === undefined ? 0 : (head.parts - 1) * partBytes,
+  };
+  if (upto <= (head?.upto ?? 0) || !isDue(growth, limits)) return { kind: 'not-due', growth, head };
+
+  const parts = head === undefined ? [] : await readParts(document, head, store);
+  const snapshotBytes = parts.reduce((sum, part) => sum + (part?.byteLength ?? 0), 0);
+  if (!isDue({ ...growth, snapshotBytes }, limits)) return { kind: 'not-due', growth: { ...growth, snapshotBytes }, head };
+  const segments = (await store.readSegments(document, head?.upto ?? 0)).filter(({ first }) => first < upto);
+  const standing = await store.readHead(document);
+  if (standing?.upto !== head?.upto || standing?.sha256 !== head?.sha256) return { kind: 'overtaken', head: standing };
+
+  const base = head === undefined ? [] : [Buffer.concat(parts.map((part, index) => part ?? missing(document, head, index)))];
+  const answer = await compactor.compact({ updates: [...base, ...segments.map(({ update }) => update)], sha256: head?.sha256 });
+  if (draining.aborted) return { kind: 'stopping' };
+  if (answer.kind === 'gave-up') return answer;
+  if (answer.kind === 'threw') {
+    const culprit = segments[answer.culprit - base.length];
+    return {
+      kind: 'threw',
+      reason: answer.reason,
+      culprit: culprit ?? { document, upto: head?.upto ?? 0, sha256: head?.sha256 ?? '' },
+    };
+  }
+  return replaceHead({ document, upto, sha256: answer.sha256 }, answer.update, snapshotBytes + growth.bytes, context);
+}
+
+/** Writes a snapshot and lets the head name it. */
+async function replaceHead(
+  snapshot: SnapshotId,
+  update: Uint8Array,
+  bytesIn: number,
+  context: CompactionContext,
+): Promise<Compacted> {
+  const { store, partBytes, draining } = context;
+  const { document, upto, sha256 } = snapshot;
+  const parts = Math.max(1, Math.ceil(update.byteLength / partBytes));
+  for (let part = 0; part < parts; part++) {
+    if (draining.aborted) return { kind: 'stopping' };
+    await store.putSnapshotPart(snapshot, part, update.subarray(part * partBytes, (part + 1) * partBytes));
+  }
+  // Only now: whoever sees this head finds every part of it.
+  const head = await store.moveHead(document, { upto, sha256, parts });
+  if (head.upto !== upto || head.sha256 !== sha256) return { kind: 'overtaken', head };
+  return { kind: 'compacted', head, bytesIn, bytesOut: update.byteLength };
+}
+
+async function readParts(
+  document: DocumentName,
+  { upto, sha256, parts }: Head,
+  store: Store,
+): Promise<(Uint8Array | undefined)[]> {
+  const read: (Uint8Array | undefined)[] = [];
+  for (let part = 0; part < parts; part++) read.push(await store.readSnapshotPart({ document, upto, sha256 }, part));
+  return read;
+}
+
+function missing(document: DocumentName, { upto, parts }: Head, part: number): never {
+  throw new StoreCorrupt(`part ${part} of ${parts} of the snapshot of "${document}" below ${upto} is missing`);
+}
+
+const isCovered = (snapshot: SnapshotId, head: Head): boolean =>
+  snapshot.upto <= head.upto && !(snapshot.upto === head.upto && snapshot.sha256 === head.sha256);
+
+/** Whether anything is stored that this head covers: left by a compaction, or by a persister that was killed before it could clean up. */
+export async function hasCovered(document: DocumentName, head: Head, store: Store): Promise<boolean> {
+  if ((await store.listSnapshots(document)).some((snapshot) => isCovered(snapshot, head))) return true;
+  return (await store.listSegments(document, 0)).some(({ last }) => last < head.upto);
+}
+
+/** Deletes what `head`, which has stood for a while, covers. Can be repeated, and done late. */
+export async function retireCovered(document: DocumentName, head: Head, store: Store): Promise<void> {
+  // A store that was restored to an earlier time has an older head again, and needs what this one covered.
+  const standing = await store.readHead(document);
+  if (standing === undefined || standing.upto < head.upto) return;
+  for (const snapshot of await store.listSnapshots(document)) {
+    if (isCovered(snapshot, head)) await store.deleteSnapshot(snapshot);
+  }
+  await store.deleteSegments(document, head.upto);
+}

@@ -1,0 +1,151 @@
+/**
+ * One flush: what was gathered of a partition goes into the store.
+ *
+ * The obvious way is one transaction. It would tie us to stores that have transactions over everything, and it is not needed: Yjs
+ * updates may be applied twice, so what matters is only the order of the effects.
+ *
+ *     segments (any order, several at a time) ─► dead letters ─► checkpoint ─► trim of the journal
+ *
+ * Killed before the checkpoint, the next persister reads the same records and writes segments again: the same ones (a duplicate is a
+ * success) or others that overlap them (harmless). Killed after it, everything below it is stored. A phantom may appear, a hole never.
+ * A zombie that does all of this an hour late writes segments that are covered already, and moves no checkpoint, since that only goes forward.
+ */
+
+import type { DocumentName } from '#shared/document/name.ts';
+import type { Journal, Offset, Partition } from '#shared/journal/journal.ts';
+import type { Clock } from '#shared/runtime/clock.ts';
+import type { Logger } from '#shared/runtime/telemetry.ts';
+import type { Store } from '#shared/store/store.ts';
+
+import type { DocumentRecords, Gathering } from './intake.ts';
+import type { PersisterLimits } from './limits.ts';
+import type { DeadLetter, DeadLetterOffice, PersisterMetrics } from './reporting.ts';
+import { isUnavailable, persevere, type Retrying } from './retry.ts';
+import { makeSegments, type MergeUpdates } from './segments.ts';
+
+export type FlushContext = {
+  readonly partition: Partition;
+  readonly journal: Journal;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly limits: PersisterLimits;
+  readonly merge: MergeUpdates;
+  readonly deadLetter: DeadLetterOffice;
+  readonly logger: Logger;
+  readonly metrics: PersisterMetrics;
+  readonly retrying: Retrying;
+  /** Told of a document's new segments once the checkpoint covers them. */
+  readonly onStored: (document: DocumentName, segments: number, bytes: number) => void;
+};
+
+export type Flushed =
+  | { readonly kind: 'flushed'; readonly checkpoint: Offset }
+  /** The stored checkpoint is below what was read: the store was set back in time. Read again from there. */
+  | { readonly kind: 'go-back'; readonly checkpoint: Offset }
+  /** The persister drains and the store does not answer. Everything is still in the journal. */
+  | { readonly kind: 'gave-up' }
+  | { readonly kind: 'too-large'; readonly document: DocumentName; readonly offset: Offset; readonly bytes: number };
+
+/** Stores a gathering and moves the checkpoint over it; retries while the store or the journal is away. Throws `NewerVersion`. */
+export async function flush(gathering: Gathering, context: FlushContext): Promise<Flushed> {
+  const { partition, store, clock, metrics, retrying } = context;
+  const started = clock.monotonic();
+  const stored = new Map<DocumentName, { readonly segments: number; readonly bytes: number }>();
+
+  const written = await writeSegments(gathering.documents, stored, context);
+  if (written.kind !== 'written') return written;
+  // Set aside before the checkpoint covers them: a kill in between sets them aside twice, not never.
+  for (const letter of [...gathering.unreadable, ...written.letters]) {
+    if (!(await setAside(letter, context))) return { kind: 'gave-up' };
+  }
+
+  const { first, next } = gathering;
+  const moved = await persevere(() => store.moveCheckpoint(partition, first, next), retrying);
+  if (moved.kind === 'gave-up') return moved;
+  if (moved.value < next) return { kind: 'go-back', checkpoint: moved.value };
+
+  let segments = 0;
+  for (const [document, of] of stored) {
+    segments += of.segments;
+    context.onStored(document, of.segments, of.bytes);
+  }
+  metrics.flushed({ records: gathering.records, segments, bytes: gathering.updateBytes, ms: clock.monotonic() - started });
+  await trimBelow(moved.value, context);
+  return { kind: 'flushed', checkpoint: moved.value };
+}
+
+type Written =
+  | { readonly kind: 'written'; readonly letters: readonly DeadLetter[] }
+  | { readonly kind: 'gave-up' }
+  | Extract<Flushed, { readonly kind: 'too-large' }>;
+
+/** Takes documents off the gathering one by one, several at a time, until none is left; one whose write failed is merged and written again. */
+async function writeSegments(
+  documents: Map<DocumentName, DocumentRecords>,
+  stored: Map<DocumentName, { readonly segments: number; readonly bytes: number }>,
+  context: FlushContext,
+): Promise<Written> {
+  const { partition, store, clock, limits, merge, retrying } = context;
+  const remaining = [...documents];
+  const letters: DeadLetter[] = [];
+  const ended: Exclude<Written, { readonly kind: 'written' }>[] = [];
+  let sliceEnd = clock.monotonic() + limits.flushSliceMs;
+
+  const writeOne = async (document: DocumentName, records: DocumentRecords): Promise<void> => {
+    const made = makeSegments(document, records, merge, store.segmentBytesMax);
+    if (made.kind === 'too-large') {
+      ended.push({ kind: 'too-large', document, offset: made.offset, bytes: made.bytes });
+      return;
+    }
+    // One after the other: what is stored of a document never has a hole in it.
+    for (const segment of made.segments) {
+      const done = await persevere(() => store.putSegment(segment), retrying);
+      if (done.kind === 'gave-up') {
+        ended.push(done);
+        return;
+      }
+    }
+    for (const { offset, reason, update } of made.culprits) letters.push({ partition, offset, document, reason, bytes: update });
+    stored.set(document, {
+      segments: made.segments.length,
+      bytes: made.segments.reduce((sum, segment) => sum + segment.update.byteLength, 0),
+    });
+  };
+
+  const write = async (): Promise<void> => {
+    for (let next = remaining.pop(); next !== undefined && ended.length === 0; next = remaining.pop()) {
+      if (clock.monotonic() >= sliceEnd) {
+        await new Promise((resolve) => setImmediate(resolve));
+        sliceEnd = clock.monotonic() + limits.flushSliceMs;
+      }
+      await writeOne(...next);
+    }
+  };
+  // All of them are waited for even when one throws: nothing of this flush may be under way after it.
+  const outcomes = await Promise.allSettled(Array.from({ length: Math.min(limits.segmentWritesMax, documents.size) }, write));
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  return ended[0] ?? { kind: 'written', letters };
+}
+
+/** False where a drain ended it. */
+async function setAside(letter: DeadLetter, context: FlushContext): Promise<boolean> {
+  const { partition, offset, document, reason } = letter;
+  const done = await persevere(async () => context.deadLetter(letter), context.retrying);
+  if (done.kind === 'gave-up') return false;
+  context.metrics.deadLettered();
+  context.logger.error({ partition, offset, document, reason, bytes: letter.bytes.byteLength }, 'a record was set aside');
+  return true;
+}
+
+/** Deletes what the store covers from the journal. It is only housekeeping: when it fails, the next flush does it. */
+async function trimBelow(checkpoint: Offset, context: FlushContext): Promise<void> {
+  const below = checkpoint - context.limits.restoreWindowRecords;
+  if (below <= 0) return;
+  try {
+    await context.journal.trim(context.partition, below);
+  } catch (error) {
+    if (!isUnavailable(error)) throw error;
+    context.metrics.failed('journal-unavailable');
+    context.logger.warn({ partition: context.partition, below, err: error }, 'the journal could not be trimmed');
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * Waiting for a store or a journal that is away.
+ *
+ * It comes back when it comes back: nothing else can be done with what was gathered, and the journal holds the rest. So attempts go on for
+ * ever, further and further apart, with jitter, since all partitions notice at the same moment and would all return at the same moment.
+ * A drain cuts the waiting short: one more attempt, and then the work is left to whoever starts next.
+ */
+
+import { JournalUnavailable } from '#shared/journal/journal.ts';
+import type { Clock } from '#shared/runtime/clock.ts';
+import { StoreUnavailable } from '#shared/store/store.ts';
+
+export type Retrying = {
+  readonly clock: Clock;
+  /** 0 ≤ random() < 1 */
+  readonly random: () => number;
+  readonly retryMsMin: number;
+  readonly retryMsMax: number;
+  /** Aborted when the persister drains. */
+  readonly draining: AbortSignal;
+  /** Called before each wait. */
+  readonly onUnavailable: (error: StoreUnavailable | JournalUnavailable, waitMs: number) => void;
+};
+
+/** Resolves after `ms` milliseconds, or at once when `signal` is aborted. */
+export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const wake = (): void => {
+      timer.cancel();
+      signal.removeEventListener('abort', wake);
+      resolve();
+    };
+    const timer = clock.after(ms, wake);
+    signal.addEventListener('abort', wake);
+  });
+}
+
+/** The wait after `failures` failures in a row: doubling, with jitter between a half and the whole. Milliseconds. */
+export function backoffMs(failures: number, msMin: number, msMax: number, random: () => number): number {
+  return Math.min(msMax, msMin * 2 ** Math.min(failures - 1, 30)) * (0.5 + random() / 2);
+}
+
+export const isUnavailable = (error: unknown): error is StoreUnavailable | JournalUnavailable =>
+  error instanceof StoreUnavailable || error instanceof JournalUnavailable;
+
+/** Repeats `attempt` until the store and the journal let it through. `gave-up`: a drain ended it. Other errors are thrown on. */
+export async function persevere<T>(
+  attempt: () => Promise<T>,
+  retrying: Retrying,
+): Promise<{ readonly kind: 'done'; readonly value: T } | { readonly kind: 'gave-up' }> {
+  const { clock, random, retryMsMin, retryMsMax, draining } = retrying;
+  for (let failures = 1; ; failures++) {
+    const lastAttempt = draining.aborted;
+    try {
+      return { kind: 'done', value: await attempt() };
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      const waitMs = backoffMs(failures, retryMsMin, retryMsMax, random);
+      retrying.onUnavailable(error, waitMs);
+      if (lastAttempt) return { kind: 'gave-up' };
+      await pause(clock, waitMs, draining);
+    }
+  }
+}

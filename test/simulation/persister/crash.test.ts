@@ -1,0 +1,92 @@
+/**
+ * A kill between every two effects.
+ *
+ * The story below flushes, compacts, flushes more, compacts again and cleans up. It is told once to count its effects, and then once for each
+ * of them, with the persister killed at exactly that point: just before the effect, or just after it, before anybody was told. Then,
+ * at once, everything that was appended must be there for a reader, and again when the next persister has finished. A phantom may
+ * appear, a hole never.
+ */
+
+import { expect, test } from 'vitest';
+
+import {
+  append,
+  createWorld,
+  expectNoLeavings,
+  expectNothingMissing,
+  isCaughtUp,
+  run,
+  type Step,
+  until,
+  type World,
+} from './world.ts';
+import { nameOf, typists } from './typing.ts';
+
+const documents = ['a', 'b/c'].map(nameOf);
+const writes: ReadonlySet<string> = new Set([
+  'trim',
+  'bindJournal',
+  'moveCheckpoint',
+  'putSegment',
+  'deleteSegments',
+  'putSnapshotPart',
+  'deleteSnapshot',
+  'moveHead',
+]);
+
+type Told = { readonly world: World; readonly effects: readonly string[]; readonly killedAt: string | undefined };
+
+/** Tells the story until its end, or until its persister is killed at the effect with number `killAt`. */
+async function tell(killAt: number): Promise<Told> {
+  const world = createWorld();
+  const type = typists(7, documents);
+  const effects: string[] = [];
+  let killedAt: string | undefined;
+  const step: Step = async (name, moment) => {
+    if (!writes.has(name) || killedAt !== undefined) return;
+    effects.push(`${moment} ${name}`);
+    if (effects.length - 1 !== killAt) return;
+    killedAt = `${moment} ${name}`;
+    await Promise.resolve(); // the very first effect comes before `run` has returned
+    running.crash();
+  };
+  // Segments and parts of a few bytes, so that there are several of each.
+  const running = run(world, { step, partBytes: 150, segmentBytesMax: 400 });
+  const chapter = async (reached: () => boolean): Promise<void> => {
+    await append(world, type(16));
+    await until(running.clock, 'the chapter', () => killedAt !== undefined || (isCaughtUp(world) && reached()));
+  };
+  await chapter(() => true);
+  await chapter(() => running.compactions >= documents.length);
+  await chapter(() => true);
+  await chapter(() => running.compactions >= 2 * documents.length);
+  if (killedAt === undefined) await running.clock.advance(120_000);
+  return { world, effects, killedAt };
+}
+
+/** The next persister, some more edits, and time for everything to be cleaned up. */
+async function goOn(world: World): Promise<void> {
+  const next = run(world, { partBytes: 150 });
+  await until(next.clock, 'the next persister has caught up', () => isCaughtUp(world));
+  await expectNothingMissing(world, 'after the restart');
+  await append(world, typists(8, documents)(12));
+  await until(next.clock, 'the next persister has caught up again', () => isCaughtUp(world));
+  await next.clock.advance(300_000);
+  await next.persister.stop();
+}
+
+test('PS1: a kill between any two effects of flushes and compactions loses nothing', async () => {
+  const whole = await tell(Infinity);
+  await expectNothingMissing(whole.world, 'at the end');
+  await expectNoLeavings(whole.world);
+  expect(new Set(whole.effects)).toEqual(new Set([...writes].flatMap((name) => [`before ${name}`, `after ${name}`])));
+
+  for (let killAt = 0; killAt < whole.effects.length; killAt++) {
+    const { world, killedAt } = await tell(killAt);
+    expect(killedAt).toBe(whole.effects[killAt]);
+    await expectNothingMissing(world, `killed at ${killAt}, ${killedAt}`);
+    await goOn(world);
+    await expectNothingMissing(world, `restarted after a kill at ${killAt}, ${killedAt}`);
+    await expectNoLeavings(world);
+  }
+});

@@ -1,0 +1,173 @@
+/** A journal and a store that outlive the persisters that work on them, and a way to look at what a reader would find there. */
+
+import { expect } from 'vitest';
+
+import { compact } from '#shared/document/compact.ts';
+import type { DocumentName } from '#shared/document/name.ts';
+import type { JournalRecord, Offset } from '#shared/journal/journal.ts';
+import {
+  createJournalDisk,
+  createMemoryJournal,
+  type JournalDisk,
+  type JournalStep,
+  type Moment,
+} from '#shared/journal/memory.ts';
+import type { Logger } from '#shared/runtime/telemetry.ts';
+import { readDocument } from '#shared/store/load.ts';
+import { createMemoryStore, createStoreDisk, type StoreDisk, type StoreStep } from '#shared/store/memory.ts';
+import { settle, type VirtualClock, virtualClock } from '#test/harness/virtual-clock.ts';
+import type { Compactor } from '../../../services/persister/compaction-thread.ts';
+import { type Compact, compactOrBlame } from '../../../services/persister/compaction-work.ts';
+import { hasCovered } from '../../../services/persister/compaction.ts';
+import { type PersisterLimits, persisterLimits } from '../../../services/persister/limits.ts';
+import { type Persister, type PersisterParts, startPersister } from '../../../services/persister/persister.ts';
+import type { DeadLetter, PersisterError } from '../../../services/persister/reporting.ts';
+
+import { contentOf } from './typing.ts';
+
+export type World = {
+  readonly journalDisk: JournalDisk;
+  readonly storeDisk: StoreDisk;
+  /** Every record that was appended, by document. */
+  readonly appended: Map<DocumentName, Uint8Array[]>;
+};
+
+export const createWorld = (partitionCount = 1): World => ({
+  journalDisk: createJournalDisk({ partitionCount }),
+  storeDisk: createStoreDisk(),
+  appended: new Map(),
+});
+
+export async function append(world: World, records: readonly JournalRecord[]): Promise<void> {
+  await createMemoryJournal({ disk: world.journalDisk }).append(records);
+  for (const { document, update } of records) world.appended.set(document, [...(world.appended.get(document) ?? []), update]);
+}
+
+/** Limits under which a handful of edits is flushed, and a few segments are compacted. */
+export const smallLimits: PersisterLimits = {
+  ...persisterLimits,
+  compactionSegmentsMin: 2,
+  compactionBytesPerSegment: 1024 * 1024,
+  compactionBytesMin: 1024 * 1024,
+};
+
+export type Observed = {
+  readonly errors: PersisterError[];
+  readonly letters: DeadLetter[];
+  readonly lines: { readonly level: string; readonly sentence: string; readonly fields: Readonly<Record<string, unknown>> }[];
+  flushes: number;
+  compactions: number;
+};
+
+export type Running = Observed & {
+  readonly persister: Persister;
+  readonly clock: VirtualClock;
+  /** Kills it: from now on it changes nothing. */
+  readonly crash: () => void;
+};
+
+export type Step = (step: JournalStep | StoreStep, moment: Moment) => void | Promise<void>;
+
+export type RunOptions = Partial<Omit<PersisterParts, 'journal' | 'store' | 'clock'>> & {
+  readonly clock?: VirtualClock;
+  readonly step?: Step;
+  readonly segmentBytesMax?: number;
+  readonly compactWith?: Compact;
+};
+
+/** A compactor in this thread. */
+export const compactorOf = (compact: Compact): Compactor => ({
+  compact: async (input) => compactOrBlame(input, compact),
+  end: async () => {},
+});
+
+/** Starts a persister of its own on the world. */
+export function run(world: World, options: RunOptions = {}): Running {
+  const { clock = virtualClock(), step, segmentBytesMax, compactWith = compact, ...parts } = options;
+  const journal = createMemoryJournal({ disk: world.journalDisk, ...(step === undefined ? {} : { step }) });
+  const store = createMemoryStore({
+    disk: world.storeDisk,
+    ...(step === undefined ? {} : { step }),
+    ...(segmentBytesMax === undefined ? {} : { segmentBytesMax }),
+  });
+  const observed: Observed = { errors: [], letters: [], lines: [], flushes: 0, compactions: 0 };
+  const say =
+    (level: string): Logger['info'] =>
+    (fields, sentence) =>
+      void observed.lines.push({ level, sentence, fields });
+  const logger: Logger = { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error'), fatal: say('fatal') };
+  const persister = startPersister({
+    journal,
+    store,
+    clock,
+    limits: smallLimits,
+    logger,
+    metrics: {
+      flushed: () => void observed.flushes++,
+      compacted: () => void observed.compactions++,
+      deadLettered: () => {},
+      failed: (error) => void observed.errors.push(error),
+    },
+    deadLetter: (letter) => void observed.letters.push(letter),
+    compactor: compactorOf(compactWith),
+    random: () => 0.5,
+    ...parts,
+  });
+  const crash = (): void => {
+    journal.crash();
+    store.crash();
+  };
+  return Object.assign(observed, { persister, clock, crash });
+}
+
+/** Turns the clock until `reached` says so. */
+export async function until(clock: VirtualClock, what: string, reached: () => boolean, msMax = 600_000): Promise<void> {
+  const deadline = clock.monotonic() + msMax;
+  for (;;) {
+    for (let turn = 0; turn < 20; turn++) {
+      if (reached()) return;
+      await settle();
+    }
+    if (clock.monotonic() >= deadline) throw new Error(`not within ${msMax} ms: ${what}`);
+    await clock.advance(100);
+  }
+}
+
+/** Whether everything that was appended is below the checkpoints. */
+export const isCaughtUp = (world: World): boolean =>
+  world.journalDisk.partitions.every(
+    ({ highWater }, partition) => (world.storeDisk.checkpoints.get(partition) ?? 0) === highWater,
+  );
+
+/** What a reader finds who opens the document now: what is stored, and the journal from the checkpoint on. */
+export async function readBack(world: World, document: DocumentName): Promise<Uint8Array[]> {
+  const journal = createMemoryJournal({ disk: world.journalDisk });
+  const store = createMemoryStore({ disk: world.storeDisk });
+  const partition = journal.partitionOf(document);
+  const checkpoint: Offset = await store.readCheckpoint(partition);
+  const { updates } = await readDocument(store, document);
+  const { start, batches } = world.journalDisk.partitions[partition] ?? { start: Infinity, batches: [] };
+  expect(start, 'the journal has what is above the checkpoint').toBeLessThanOrEqual(checkpoint);
+  const tail = batches
+    .flatMap(({ records }) => records)
+    .flatMap((read) =>
+      'record' in read && read.offset >= checkpoint && read.record.document === document ? [read.record.update] : [],
+    );
+  return [...updates, ...tail];
+}
+
+/** Asserts that nothing that was appended is missing, in any document. */
+export async function expectNothingMissing(world: World, when: string): Promise<void> {
+  for (const [document, updates] of world.appended) {
+    expect(contentOf(await readBack(world, document)), `${document} ${when}`).toEqual(contentOf(updates));
+  }
+}
+
+/** Asserts that nothing is stored that a head covers. */
+export async function expectNoLeavings(world: World): Promise<void> {
+  const store = createMemoryStore({ disk: world.storeDisk });
+  for (const document of world.appended.keys()) {
+    const head = await store.readHead(document);
+    if (head !== undefined) expect(await hasCovered(document, head, store), `${document}: leavings`).toBe(false);
+  }
+}
