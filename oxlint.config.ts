@@ -55,15 +55,17 @@ function sharedClosedTo(folder: string): readonly string[] {
 }
 
 function againstTheArrows(folder: string): readonly Restriction[] {
-  const found = [
-    // Down into another folder; up to a `*.config.ts` at the top is fine.
-    { regex: String.raw`^\.\./\.\./([^/]+/|[^./]+\.ts)`, message: 'Across folders import by #shared/… or #test/….' },
-    ...sharedClosedTo(folder).map((name) => ({
-      regex: `^#shared/${name}/`,
-      message: `${folder} does not import shared/${name}.`,
-    })),
-  ];
-  if (folder !== 'test') found.push({ regex: '^#test/', message: 'Only tests import tests.' });
+  const found = sharedClosedTo(folder).map((name) => ({
+    regex: `^#shared/${name}/`,
+    message: `${folder} does not import shared/${name}.`,
+  }));
+  if (folder === 'test') {
+    const named = 'shared|test|harness|unit|contract|simulation|integration|browser|bench|chaos';
+    found.push({ regex: String.raw`^(\.\./)+(${named})/`, message: 'Across folders import by #shared/… or #test/….' });
+  } else {
+    found.push({ regex: String.raw`^\.\./\.\./`, message: 'Across folders import by #shared/….' });
+    found.push({ regex: '^#(test|services)/', message: 'Only tests import tests, and services from outside.' });
+  }
   if (folder.startsWith('shared/')) {
     found.push({ regex: String.raw`^\.\./(${layers.flat().join('|')})/`, message: 'Across folders import by #shared/….' });
   }

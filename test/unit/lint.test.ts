@@ -41,7 +41,10 @@ const layout: readonly Sample[] = [
   brings('services/pages/a.ts', '#shared/wire/close.ts', 'fine'),
   brings('services/pages/b.ts', '#shared/journal/journal.ts', 'refused'),
   brings('services/pages/c.ts', 'node:fs', 'refused'),
+  brings('shared/store/c.ts', '#services/gateway/room.ts', 'refused'),
   brings('test/unit/a.ts', '../../shared/journal/journal.ts', 'refused'),
+  brings('test/unit/d.ts', '../harness/server.ts', 'refused'),
+  brings('test/unit/e.ts', '../../services/gateway/room.ts', 'fine'),
 ];
 
 const vendors: readonly Sample[] = [
