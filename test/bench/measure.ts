@@ -1,0 +1,300 @@
+/**
+ * One measurement: one server, fresh, under one workload.
+ *
+ * CPU per edit is the server's CPU time by the kernel's account over a window in the middle of the typing, divided by the edits typed in it: it
+ * says what an edit costs whoever else uses the machine, which latency does not. Every run also checks that all edits arrived everywhere, that
+ * a fresh client reads them back, that each was confirmed where the server confirms, and that the generator kept to its schedule: a
+ * server that is fast because it loses edits is said to be losing them.
+ */
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { makeLargeDocument } from './edits.ts';
+import { findLoss, holdsState, putDocument } from './fresh-client.ts';
+import { startGenerators, type TypedTogether } from './generators.ts';
+import { quantile } from './histogram.ts';
+import { monotonicMs, type Plan } from './plan.ts';
+import { machineCpuMs, treeCpuMs, treeResidentBytes } from './processes.ts';
+import { makeDataDir, startServer, type RunningServer, type ServerKind, type ServerName, type StartOptions } from './servers.ts';
+import type { IdleWorkload, OpeningWorkload, TypingWorkload, Workload } from './workloads.ts';
+
+export type Settings = {
+  readonly seconds: number;
+  readonly warmUpSeconds: number;
+  readonly workers: number;
+};
+
+/** What is looked at in the server while the window lasts. */
+export type Probe = {
+  readonly begin: (server: RunningServer) => Promise<void>;
+  readonly end: (server: RunningServer, operations: () => number) => Promise<void>;
+};
+
+export type GeneratorReport = {
+  readonly latenessP99Ms: number;
+  /** CPU time by wall time of each generator process. */
+  readonly cpuShares: readonly number[];
+  readonly framesInPerSecond: number;
+};
+
+export type Measurement = {
+  readonly server: ServerName;
+  readonly workload: string;
+  /** Of the server, per edit; per opening in an opening workload. */
+  readonly cpuUs: number | undefined;
+  readonly serverCpuShare: number | undefined;
+  readonly p50Ms: number | undefined;
+  readonly p99Ms: number | undefined;
+  readonly savedP50Ms: number | undefined;
+  readonly savedP99Ms: number | undefined;
+  /** What one more idle connection to an open document takes; and the same with the documents and the process's own warming up. */
+  readonly bytesPerConnection: number | undefined;
+  readonly bytesPerConnectionInAll: number | undefined;
+  readonly generator: GeneratorReport | undefined;
+  /** CPU that processes which are no part of this used meanwhile, in cores. */
+  readonly foreignCpuShare: number | undefined;
+  /** What makes the row worth nothing: the generator did not keep up. */
+  readonly invalid: readonly string[];
+  /** What the server did wrong. */
+  readonly complaints: readonly string[];
+};
+
+const latenessP99MsMax = 10;
+const generatorCpuShareMax = 0.85;
+const documentsChecked = 20;
+const openingMax = 64;
+const settleMs = 3_000;
+
+const nothing = {
+  cpuUs: undefined,
+  serverCpuShare: undefined,
+  p50Ms: undefined,
+  p99Ms: undefined,
+  savedP50Ms: undefined,
+  savedP99Ms: undefined,
+  bytesPerConnection: undefined,
+  bytesPerConnectionInAll: undefined,
+  generator: undefined,
+  foreignCpuShare: undefined,
+  invalid: [],
+  complaints: [],
+} as const;
+
+type PlanParts = Pick<Plan, 'documents' | 'clientsPerDocument'> & Partial<Plan>;
+
+function makePlan(server: RunningServer, settings: Settings, parts: PlanParts): Omit<Plan, 'worker'> {
+  const { dialect, pathPrefix, pathSuffix } = server.kind;
+  const rest = { writersPerDocument: 0, editsPerSecond: 1, editsPerWriter: 0, baseCharacters: 0, seed: 1, openingMax };
+  return { dialect, pathPrefix, pathSuffix, port: server.port, workers: settings.workers, ...rest, ...parts };
+}
+
+async function withServer<Result>(
+  kind: ServerKind,
+  options: Omit<StartOptions, 'dataDir'>,
+  measure: (server: RunningServer) => Promise<Result>,
+): Promise<Result> {
+  const dataDir = makeDataDir();
+  const server = await startServer(kind, { ...options, dataDir: dataDir.path });
+  try {
+    return await measure(server);
+  } finally {
+    await server.stop();
+    dataDir.remove();
+  }
+}
+
+function judgeGenerator(
+  typed: TypedTogether,
+  windowMs: number,
+): { readonly report: GeneratorReport; readonly invalid: string[] } {
+  const report = {
+    latenessP99Ms: quantile(typed.lateness, 0.99) ?? Number.NaN,
+    cpuShares: typed.cpuMsEach.map((cpuMs) => cpuMs / windowMs),
+    framesInPerSecond: (typed.framesIn / windowMs) * 1_000,
+  };
+  const invalid: string[] = [];
+  if (!(report.latenessP99Ms <= latenessP99MsMax)) invalid.push(`edits written ${report.latenessP99Ms.toFixed(0)} ms late (p99)`);
+  const busiest = Math.max(...report.cpuShares);
+  if (busiest > generatorCpuShareMax) invalid.push(`generator at ${(busiest * 100).toFixed(0)} % of a core`);
+  return { report, invalid };
+}
+
+async function findComplaints(server: RunningServer, plan: Omit<Plan, 'worker'>, typed: TypedTogether): Promise<string[]> {
+  const complaints: string[] = [];
+  if (typed.missing > 0) complaints.push(`${typed.missing} deliveries missing`);
+  if (typed.gaps > 0) complaints.push(`${typed.gaps} gaps`);
+  if (typed.settled !== typed.settledExpected) complaints.push(`${typed.settled} of ${typed.settledExpected} frames confirmed`);
+  if (server.kind.isDurable && typed.settledExpected === 0) complaints.push('nothing was acknowledged');
+  if (!server.kind.keepsDocuments) return complaints;
+  const step = Math.max(1, Math.floor(plan.documents / documentsChecked));
+  for (let document = 0; document < plan.documents; document += step) {
+    const loss = await findLoss(server, plan, document);
+    if (loss !== undefined) complaints.push(loss);
+  }
+  return complaints;
+}
+
+export async function measureTyping(
+  kind: ServerKind,
+  workload: TypingWorkload,
+  settings: Settings,
+  options: { readonly probe?: Probe; readonly environment?: Readonly<Record<string, string>> } = {},
+): Promise<Measurement> {
+  const start = { instrumented: options.probe !== undefined, environment: options.environment ?? {} };
+  return withServer(kind, start, async (server) => {
+    const windowMs = settings.seconds * 1_000;
+    const editsPerWriter = Math.ceil((settings.warmUpSeconds + settings.seconds) * workload.editsPerSecond);
+    const plan = makePlan(server, settings, { ...workload, editsPerWriter });
+    const generators = await startGenerators(plan);
+    try {
+      await generators.seed();
+      await generators.open();
+      const at = monotonicMs() + 500;
+      const from = at + settings.warmUpSeconds * 1_000;
+      const typing = generators.type(at, from, from + windowMs);
+      const load = await observe(server, from, windowMs, options.probe, () =>
+        Math.round(editsPerSecondOf(workload) * settings.seconds),
+      );
+      const typed = await typing;
+      const { report, invalid } = judgeGenerator(typed, windowMs);
+      const generatorCpuMs = typed.cpuMsEach.reduce((sum, cpuMs) => sum + cpuMs, 0);
+      return {
+        ...nothing,
+        server: kind.name,
+        workload: workload.name,
+        cpuUs: (load.serverCpuMs * 1_000) / typed.edits,
+        serverCpuShare: load.serverCpuMs / windowMs,
+        p50Ms: quantile(typed.latency, 0.5),
+        p99Ms: quantile(typed.latency, 0.99),
+        savedP50Ms: kind.isDurable ? quantile(typed.settling, 0.5) : undefined,
+        savedP99Ms: kind.isDurable ? quantile(typed.settling, 0.99) : undefined,
+        generator: report,
+        foreignCpuShare: Math.max(0, load.machineCpuMs - load.serverCpuMs - generatorCpuMs) / windowMs,
+        invalid,
+        complaints: await findComplaints(server, plan, typed),
+      };
+    } finally {
+      await generators.quit();
+    }
+  });
+}
+
+const editsPerSecondOf = (workload: TypingWorkload): number =>
+  workload.documents * workload.writersPerDocument * workload.editsPerSecond;
+
+/** CPU used by the server and by the whole machine in the window. */
+async function observe(
+  server: RunningServer,
+  from: number,
+  windowMs: number,
+  probe: Probe | undefined,
+  operations: () => number,
+): Promise<{ readonly serverCpuMs: number; readonly machineCpuMs: number }> {
+  await wait(from - monotonicMs());
+  await probe?.begin(server);
+  const before = { server: treeCpuMs(server.pid), machine: machineCpuMs() };
+  await wait(from + windowMs - monotonicMs());
+  const after = { server: treeCpuMs(server.pid), machine: machineCpuMs() };
+  await probe?.end(server, operations);
+  return { serverCpuMs: after.server - before.server, machineCpuMs: after.machine - before.machine };
+}
+
+/** Starts a server that has the large document stored and not loaded. */
+async function startSeeded(
+  kind: ServerKind,
+  dataDir: string,
+  large: ReturnType<typeof makeLargeDocument>,
+  instrumented: boolean,
+): Promise<RunningServer> {
+  if (kind.seeding === 'file') {
+    const seedFile = join(dataDir, 'document.bin');
+    writeFileSync(seedFile, large.whole);
+    return startServer(kind, { dataDir, seedFile, instrumented });
+  }
+  const first = await startServer(kind, { dataDir });
+  await putDocument(first, 0, large.parts);
+  await first.stop();
+  return startServer(kind, { dataDir, instrumented });
+}
+
+export async function measureOpening(
+  kind: ServerKind,
+  workload: OpeningWorkload,
+  settings: Settings,
+  options: { readonly probe?: Probe } = {},
+): Promise<Measurement> {
+  const large = makeLargeDocument(workload.documentBytes);
+  const dataDir = makeDataDir();
+  const server = await startSeeded(kind, dataDir.path, large, options.probe !== undefined);
+  try {
+    const plan = makePlan(server, settings, { documents: 1, clientsPerDocument: workload.clients, openingMax: workload.clients });
+    const generators = await startGenerators(plan);
+    try {
+      await options.probe?.begin(server);
+      const before = treeCpuMs(server.pid);
+      const opened = await generators.open(monotonicMs() + 200);
+      await wait(500);
+      const cpuMs = treeCpuMs(server.pid) - before;
+      await options.probe?.end(server, () => workload.clients);
+      const complaints = opened.bytesMin < workload.documentBytes / 4 ? [`a Step2 of ${opened.bytesMin} bytes`] : [];
+      if (kind.keepsDocuments && !(await holdsState(server, 0, large.whole)))
+        complaints.push('a fresh client reads another document');
+      return {
+        ...nothing,
+        server: kind.name,
+        workload: workload.name,
+        cpuUs: (cpuMs * 1_000) / workload.clients,
+        p50Ms: quantile(opened.opening, 0.5),
+        p99Ms: quantile(opened.opening, 0.99),
+        complaints,
+      };
+    } finally {
+      await generators.quit();
+    }
+  } finally {
+    await server.stop();
+    dataDir.remove();
+  }
+}
+
+async function residentBytes(server: RunningServer): Promise<number> {
+  await wait(settleMs);
+  await server.ask('collect');
+  return treeResidentBytes(server.pid);
+}
+
+async function measureIdle(kind: ServerKind, workload: IdleWorkload, settings: Settings): Promise<Measurement> {
+  return withServer(kind, { instrumented: true }, async (server) => {
+    const clientsPerDocument = 1 + workload.connections / workload.documents;
+    const generators = await startGenerators(makePlan(server, settings, { ...workload, clientsPerDocument }));
+    try {
+      const empty = await residentBytes(server);
+      await generators.seed();
+      const loaded = await residentBytes(server);
+      await generators.open();
+      const full = await residentBytes(server);
+      return {
+        ...nothing,
+        server: kind.name,
+        workload: workload.name,
+        bytesPerConnection: (full - loaded) / workload.connections,
+        bytesPerConnectionInAll: (full - empty) / (workload.connections + workload.documents),
+      };
+    } finally {
+      await generators.quit();
+    }
+  });
+}
+
+/** Measures whatever the workload is. */
+export function measure(kind: ServerKind, workload: Workload, settings: Settings): Promise<Measurement> {
+  switch (workload.kind) {
+    case 'typing':
+      return measureTyping(kind, workload, settings);
+    case 'opening':
+      return measureOpening(kind, workload, settings);
+    case 'idle':
+      return measureIdle(kind, workload, settings);
+  }
+}
