@@ -15,9 +15,11 @@
 import { randomUUID } from 'node:crypto';
 import { keyNumberBytes, keyNumberMax, keyOf, numberInKey } from '#shared/runtime/key.ts';
 import { EnvironmentUnavailable, type Environment, type Write } from '#shared/runtime/lmdb.ts';
-import { followBy, type Found, type PartitionReader } from './following.ts';
+import type { Decoded } from '#shared/runtime/stored-kind.ts';
+import { followBy, lettingGo, type Found, type PartitionReader } from './following.ts';
 import { JournalUnavailable } from './journal.ts';
 import type { Appended, Batch, FollowEnd, Journal, JournalIdentity, JournalRecord, Offset, Partition } from './journal.ts';
+import { packAppends, type PackedBatch, type Packing } from './packing.ts';
 import { partitionByName } from './partition.ts';
 import { cutBatch, openTail, type Tail } from './tail.ts';
 import { decodeBatch, decodeIdentity, decodeMark, encodeBatch, encodeIdentity, encodeMark } from './values.ts';
@@ -45,14 +47,9 @@ type PartitionState = {
 
 type PendingAppend = {
   readonly records: readonly JournalRecord[];
-  readonly outcomes: Appended[];
   readonly resolve: (outcomes: readonly Appended[]) => void;
-  readonly reject: (error: Error) => void;
+  readonly reject: (error: unknown) => void;
 };
-
-type NewBatch = { readonly batch: Batch; readonly bytes: number };
-
-const recordOverheadBytes = 64; // names, origin, and what an object costs: so that a tail of empty updates is bounded too
 
 const identityKey = keyOf('J');
 const markKey = (partition: Partition): Uint8Array => keyOf('m', partition);
@@ -60,33 +57,39 @@ const batchKey = (partition: Partition, first: Offset, next: Offset): Uint8Array
 const firstInKey = (key: Uint8Array): Offset => numberInKey(key, -2 * keyNumberBytes);
 const nextInKey = (key: Uint8Array): Offset => numberInKey(key, -keyNumberBytes);
 
-const unavailable = (error: unknown): Error =>
-  error instanceof EnvironmentUnavailable
-    ? new JournalUnavailable(error.message, { cause: error })
-    : error instanceof Error
-      ? error
-      : new Error(String(error));
+const mebibyte = 1024 * 1024;
+
+const asUnavailable = (error: unknown): unknown =>
+  error instanceof EnvironmentUnavailable ? new JournalUnavailable(error.message, { cause: error }) : error;
 
 /** Reads the journal's identity, or gives it one. */
 async function identify(environment: Environment, wantedCount: number | undefined): Promise<JournalIdentity> {
-  const bytes = await environment.commit((view) => {
-    const stored = view.get(identityKey);
-    if (stored !== undefined) return { writes: [], result: stored };
-    const made = encodeIdentity({ id: randomUUID(), partitionCount: wantedCount ?? 1 });
-    return { writes: [{ key: identityKey, value: made }], result: made };
-  });
-  const decoded = decodeIdentity(bytes);
-  if (decoded.kind === 'newer-version')
-    throw new Error(`the journal in ${environment.directory} is of a newer version: ${decoded.found}`);
-  if (decoded.kind === 'unreadable')
-    throw new Error(`the journal in ${environment.directory} has no readable identity: ${decoded.reason}`);
-  const { partitionCount } = decoded.value;
-  if (wantedCount !== undefined && wantedCount !== partitionCount) {
+  const { directory } = environment;
+  if (!environment.has(identityKey)) {
+    const value = encodeIdentity({ id: randomUUID(), partitionCount: wantedCount ?? 1 });
+    await environment.commit(() => ({ writes: [{ key: identityKey, value }], result: undefined }));
+  }
+  const identity = expectReadable(
+    decodeIdentity(environment.get(identityKey) ?? new Uint8Array()),
+    `the journal in ${directory}`,
+  );
+  if (wantedCount !== undefined && wantedCount !== identity.partitionCount) {
     throw new Error(
-      `the journal in ${environment.directory} was made with ${partitionCount} partitions, which can't become ${wantedCount}`,
+      `the journal in ${directory} was made with ${identity.partitionCount} partitions, which can't become ${wantedCount}`,
     );
   }
-  return decoded.value;
+  return identity;
+}
+
+function expectReadable<T>(decoded: Decoded<T>, what: string): T {
+  switch (decoded.kind) {
+    case 'decoded':
+      return decoded.value;
+    case 'newer-version':
+      throw new Error(`${what} was written by a newer version (${decoded.found}): run that version, or a later one`);
+    case 'unreadable':
+      throw new Error(`${what} can't be read: ${decoded.reason}`);
+  }
 }
 
 function readPartition(environment: Environment, partition: Partition, tailBytesMax: number): PartitionState {
@@ -94,9 +97,8 @@ function readPartition(environment: Environment, partition: Partition, tailBytes
   const [firstKey] = environment.keys(range);
   const [lastKey] = environment.keys({ ...range, reverse: true });
   const stored = environment.get(markKey(partition));
-  const mark = stored === undefined ? { kind: 'decoded' as const, value: 0 } : decodeMark(stored);
-  if (mark.kind !== 'decoded') throw new Error(`partition ${partition}: the high-water mark is ${mark.kind}`);
-  const highWater = Math.max(mark.value, lastKey === undefined ? 0 : nextInKey(lastKey));
+  const mark = stored === undefined ? 0 : expectReadable(decodeMark(stored), `the high-water mark of partition ${partition}`);
+  const highWater = Math.max(mark, lastKey === undefined ? 0 : nextInKey(lastKey));
   const start = firstKey === undefined ? highWater : firstInKey(firstKey);
   return { partition, start, highWater, tail: openTail(tailBytesMax), readers: new Set() };
 }
@@ -140,105 +142,118 @@ function readSlice(environment: Environment, state: PartitionState, at: Offset, 
   };
 }
 
+/** Takes appends, as many at once as have come in when a transaction begins, and tells followers what has become durable. */
+function collectAppends(environment: Environment, packing: Packing, publish: (batches: readonly PackedBatch[]) => void) {
+  let pending: PendingAppend[] = [];
+  let requested = false;
+  let settled: Promise<void> = Promise.resolve();
+
+  const commitPending = (): Promise<void> => {
+    let taken: readonly PendingAppend[] = [];
+    const decide = () => {
+      requested = false;
+      taken = pending;
+      pending = [];
+      const packed = packAppends(
+        taken.map(({ records }) => records),
+        packing,
+      );
+      const writes = packed.batches.map(({ partition, first, next, records }): Write => ({
+        key: batchKey(partition, first, next),
+        value: encodeBatch(records.map(({ record }) => record)),
+      }));
+      return { writes, result: packed };
+    };
+    return environment.commit(decide).then(
+      ({ batches, outcomes }) => {
+        publish(batches);
+        for (const [index, { resolve }] of taken.entries()) resolve(outcomes[index] ?? []);
+      },
+      (error: unknown) => {
+        // Those that came later fail as well: what is repeated must not be overtaken.
+        const failed = [...taken, ...pending];
+        pending = [];
+        for (const { reject } of failed) reject(asUnavailable(error));
+      },
+    );
+  };
+
+  const append = (records: readonly JournalRecord[]): Promise<readonly Appended[]> => {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly Appended[]>();
+    pending.push({ records, resolve, reject });
+    if (!requested) {
+      requested = true;
+      settled = commitPending();
+    }
+    return promise;
+  };
+
+  return { append, drained: () => settled };
+}
+
+const trimmedAtOnce = 1000; // batches in one transaction: its list of changed pages is held in memory
+
+/** Deletes the batches that end at or below `below`, from the lowest on. */
+async function trimPartition(environment: Environment, state: PartitionState, below: Offset): Promise<void> {
+  const { partition } = state;
+  for (;;) {
+    const limit = Math.min(below, state.highWater);
+    const range = { from: keyOf('j', partition), below: keyOf('j', partition, limit), limit: trimmedAtOnce };
+    const keys = [...environment.keys(range)].filter((key) => nextInKey(key) <= limit);
+    const last = keys.at(-1);
+    if (last === undefined) return;
+    const deletions = keys.map((key): Write => ({ key, value: undefined }));
+    const decide = () => ({
+      writes: [...deletions, { key: markKey(partition), value: encodeMark(state.highWater) }],
+      result: undefined,
+    });
+    await environment.commit(decide, { releases: true });
+    state.start = Math.max(state.start, nextInKey(last));
+  }
+}
+
 /**
  * Opens the journal that is kept in `environment`, making it if there is none. Closing it leaves the environment open.
  * @throws where it has another partition count than was asked for, or is of a newer version
  */
 export async function openEmbeddedJournal(environment: Environment, options: EmbeddedJournalOptions = {}): Promise<Journal> {
-  const recordBytesMax = options.recordBytesMax ?? 64 * 1024 * 1024;
-  const batchBytesMax = options.batchBytesMax ?? 1024 * 1024;
-  const sliceBytesMax = options.sliceBytesMax ?? 1024 * 1024;
-  const tailBytesMax = options.tailBytesMax ?? 4 * 1024 * 1024;
+  const {
+    recordBytesMax = 64 * mebibyte,
+    batchBytesMax = mebibyte,
+    sliceBytesMax = mebibyte,
+    tailBytesMax = 4 * mebibyte,
+  } = options;
   const identity = await identify(environment, options.partitionCount);
-  const partitions = Array.from({ length: identity.partitionCount }, (_, partition) =>
+  const { partitionCount } = identity;
+  const partitions = Array.from({ length: partitionCount }, (_, partition) =>
     readPartition(environment, partition, tailBytesMax),
   );
-  let pending: PendingAppend[] = [];
-  let requested = false;
-  let lastCommit: Promise<void> = Promise.resolve();
   let closed = false;
 
+  const ifOpen = (): void => {
+    if (closed) throw new JournalUnavailable('the journal was closed');
+  };
   const stateOf = (partition: Partition): PartitionState => {
     const state = partitions[partition];
-    if (state === undefined) throw new RangeError(`there is no partition ${partition}, only 0 to ${partitions.length - 1}`);
+    if (state === undefined) throw new RangeError(`there is no partition ${partition}, only 0 to ${partitionCount - 1}`);
     return state;
   };
-  const partitionOf = (document: JournalRecord['document']): Partition => partitionByName(document, identity.partitionCount);
+  const partitionOf: Journal['partitionOf'] = (document) => partitionByName(document, partitionCount);
+  const nextOf = (partition: Partition): Offset => stateOf(partition).highWater;
 
-  /** Gives the records their offsets and packs them into batches. */
-  const pack = (appends: readonly PendingAppend[]): readonly NewBatch[] => {
-    const packed: NewBatch[] = [];
-    const open = new Map<Partition, { first: Offset; records: { offset: Offset; record: JournalRecord }[]; bytes: number }>();
-    const finish = (partition: Partition): void => {
-      const { first, records, bytes } = open.get(partition)!;
-      packed.push({ batch: { partition, first, next: first + records.length, records }, bytes });
-    };
-    for (const { records, outcomes } of appends) {
-      for (const record of records) {
-        const bytes = record.update.byteLength + recordOverheadBytes;
-        if (record.update.byteLength > recordBytesMax) {
-          outcomes.push({ kind: 'too-large', bytesMax: recordBytesMax });
-          continue;
-        }
-        const partition = partitionOf(record.document);
-        let batch = open.get(partition) ?? { first: stateOf(partition).highWater, records: [], bytes: 0 };
-        if (batch.records.length > 0 && batch.bytes + bytes > batchBytesMax) {
-          finish(partition);
-          batch = { first: batch.first + batch.records.length, records: [], bytes: 0 };
-        }
-        open.set(partition, batch);
-        const offset = batch.first + batch.records.length;
-        batch.records.push({ offset, record });
-        batch.bytes += bytes;
-        outcomes.push({ kind: 'appended', offset });
-      }
-    }
-    for (const partition of open.keys()) finish(partition);
-    return packed;
-  };
-
-  const publish = (packed: readonly NewBatch[]): void => {
-    const touched = new Set<PartitionState>();
-    for (const { batch, bytes } of packed) {
+  const appends = collectAppends(environment, { partitionOf, nextOf, recordBytesMax, batchBytesMax }, (batches) => {
+    for (const { bytes, ...batch } of batches) {
       const state = stateOf(batch.partition);
       state.highWater = batch.next;
       state.tail.push(batch, bytes);
-      touched.add(state);
     }
-    for (const { readers } of touched) for (const reader of readers) reader.wake();
-  };
-
-  const commitPending = (): Promise<void> => {
-    let taken: PendingAppend[] = [];
-    return environment
-      .commit(() => {
-        requested = false;
-        taken = pending;
-        pending = [];
-        const packed = pack(taken);
-        const writes = packed.map(({ batch }): Write => ({
-          key: batchKey(batch.partition, batch.first, batch.next),
-          value: encodeBatch(batch.records.flatMap((one) => ('record' in one ? [one.record] : []))),
-        }));
-        return { writes, result: packed };
-      })
-      .then(
-        (packed) => {
-          publish(packed);
-          for (const { resolve, outcomes } of taken) resolve(outcomes);
-        },
-        (error: unknown) => {
-          // Those that came later fail as well: what is repeated must not be overtaken.
-          const failed = [...taken, ...pending];
-          pending = [];
-          requested = false;
-          for (const { reject } of failed) reject(unavailable(error));
-        },
-      );
-  };
+    for (const partition of new Set(batches.map((batch) => batch.partition))) {
+      for (const reader of stateOf(partition).readers) reader.wake();
+    }
+  });
 
   const find = (state: PartitionState, at: Offset): Found => {
-    if (closed) return { kind: 'failed', error: new JournalUnavailable('the journal was closed') };
+    ifOpen();
     if (at > state.highWater) return { kind: 'beyond-end', wanted: at, highWater: state.highWater };
     if (at < state.start) return { kind: 'trimmed', wanted: at, start: state.start };
     if (at === state.highWater) return { kind: 'nothing-yet' };
@@ -250,81 +265,34 @@ export async function openEmbeddedJournal(environment: Environment, options: Emb
     identity,
     recordBytesMax,
     partitionOf,
-    append: (records) => {
-      if (closed) return Promise.reject(new JournalUnavailable('the journal was closed'));
-      const { promise, resolve, reject } = Promise.withResolvers<readonly Appended[]>();
-      pending.push({ records, outcomes: [], resolve, reject });
-      if (!requested) {
-        requested = true;
-        lastCommit = commitPending();
-      }
-      return promise;
-    },
+    append: (records) => (closed ? Promise.reject(new JournalUnavailable('the journal was closed')) : appends.append(records)),
     highWater: async (partition) => {
-      if (closed) throw new JournalUnavailable('the journal was closed');
+      ifOpen();
       return stateOf(partition).highWater;
     },
     follow: (partition, from, follower) => {
       const state = stateOf(partition);
-      const reader = followBy(
-        from,
-        {
-          ...follower,
-          onEnd: (end) => {
-            state.readers.delete(reader);
-            follower.onEnd(end);
-          },
-        },
-        (at) => find(state, at),
-      );
+      const letGo = (): void => void state.readers.delete(reader);
+      const reader = followBy(from, lettingGo(follower, letGo), (at) => find(state, at));
       state.readers.add(reader);
       return {
         stop: () => {
-          state.readers.delete(reader);
+          letGo();
           return reader.stop();
         },
       };
     },
     trim: async (partition, below) => {
-      if (closed) throw new JournalUnavailable('the journal was closed');
-      await trimPartition(environment, stateOf(partition), below);
+      ifOpen();
+      await trimPartition(environment, stateOf(partition), below).catch((error: unknown) => {
+        throw asUnavailable(error);
+      });
     },
     close: async () => {
       closed = true;
       const stopping = partitions.flatMap(({ readers }) => [...readers].map((reader) => reader.stop()));
-      await lastCommit;
+      await appends.drained();
       await Promise.all(stopping);
     },
   };
-}
-
-const trimmedAtOnce = 1000; // batches in one transaction: its list of changed pages is held in memory
-
-/** Deletes the batches that end at or below `below`, from the lowest on. */
-async function trimPartition(environment: Environment, state: PartitionState, below: Offset): Promise<void> {
-  const { partition } = state;
-  for (;;) {
-    const limit = Math.min(below, state.highWater);
-    const found = [
-      ...environment.keys({ from: keyOf('j', partition), below: keyOf('j', partition, limit), limit: trimmedAtOnce }),
-    ];
-    const keys = found.filter((key) => nextInKey(key) <= limit);
-    const last = keys.at(-1);
-    if (last === undefined) return;
-    try {
-      await environment.commit(
-        () => ({
-          writes: [
-            ...keys.map((key) => ({ key, value: undefined })),
-            { key: markKey(partition), value: encodeMark(state.highWater) },
-          ],
-          result: undefined,
-        }),
-        { releases: true },
-      );
-    } catch (error) {
-      throw unavailable(error);
-    }
-    state.start = Math.max(state.start, nextInKey(last));
-  }
 }

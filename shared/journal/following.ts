@@ -19,6 +19,15 @@ export type PartitionReader = Following & {
   readonly wake: () => void;
 };
 
+/** The follower, with something to be done first when it ends. */
+export const lettingGo = (follower: Follower, letGo: () => void): Follower => ({
+  onBatch: follower.onBatch,
+  onEnd: (end) => {
+    letGo();
+    follower.onEnd(end);
+  },
+});
+
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /**

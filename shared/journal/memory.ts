@@ -7,7 +7,7 @@
  * there and nobody was told), or take its time.
  */
 
-import { followBy, type Found, type PartitionReader } from './following.ts';
+import { followBy, lettingGo, type Found, type PartitionReader } from './following.ts';
 import { JournalUnavailable } from './journal.ts';
 import type { Appended, Batch, Journal, JournalIdentity, JournalRecord, Offset, Partition } from './journal.ts';
 import { partitionByName } from './partition.ts';
@@ -78,7 +78,7 @@ export function createMemoryJournal(options: MemoryJournalOptions = {}): MemoryJ
     return state;
   };
 
-  const appendTo = async (partition: Partition, records: readonly JournalRecord[]): Promise<readonly Offset[]> => {
+  const appendTo = async (partition: Partition, records: readonly JournalRecord[]): Promise<Offset> => {
     await step('append', 'before');
     const state = stateOf(partition);
     const first = state.highWater;
@@ -91,23 +91,20 @@ export function createMemoryJournal(options: MemoryJournalOptions = {}): MemoryJ
     });
     for (const reader of disk.readers) if (reader.partition === partition) reader.wake();
     await step('append', 'after');
-    return records.map((_, index) => first + index);
+    return first;
   };
 
   const append = async (records: readonly JournalRecord[]): Promise<readonly Appended[]> => {
-    const fits = (record: JournalRecord): boolean => record.update.byteLength <= recordBytesMax;
-    const offsets = new Map<JournalRecord, Offset[]>();
-    for (const [partition, group] of Map.groupBy(records.filter(fits), (record) => partitionOf(record.document))) {
-      const appended = await appendTo(partition, group);
-      for (const [index, record] of group.entries()) {
-        const offset = appended[index]!;
-        offsets.set(record, [...(offsets.get(record) ?? []), offset]);
-      }
+    const outcomes: Appended[] = records.map(() => ({ kind: 'too-large', bytesMax: recordBytesMax }));
+    const fitting = [...records.entries()].filter(([, record]) => record.update.byteLength <= recordBytesMax);
+    for (const [partition, group] of Map.groupBy(fitting, ([, record]) => partitionOf(record.document))) {
+      const first = await appendTo(
+        partition,
+        group.map(([, record]) => record),
+      );
+      for (const [place, [index]] of group.entries()) outcomes[index] = { kind: 'appended', offset: first + place };
     }
-    return records.map((record) => {
-      const offset = offsets.get(record)?.shift();
-      return offset === undefined ? { kind: 'too-large', bytesMax: recordBytesMax } : { kind: 'appended', offset };
-    });
+    return outcomes;
   };
 
   /** Appends one after the other; when one fails, those that were made before its failure was known fail too. */
@@ -160,11 +157,7 @@ export function createMemoryJournal(options: MemoryJournalOptions = {}): MemoryJ
         disk.readers.delete(waiting);
         readers.delete(reader);
       };
-      const onEnd: typeof follower.onEnd = (end) => {
-        letGo();
-        follower.onEnd(end);
-      };
-      const reader = followBy(from, { ...follower, onEnd }, (at) => find(partition, at));
+      const reader = followBy(from, lettingGo(follower, letGo), (at) => find(partition, at));
       const waiting = { partition, wake: reader.wake };
       disk.readers.add(waiting);
       readers.add(reader);

@@ -39,7 +39,7 @@ function askOwner(path: string): Promise<string | undefined> {
     let said = '';
     socket.setEncoding('utf8').setTimeout(200, () => socket.destroy()); // a frozen owner says nothing, and is an owner
     socket.on('connect', () => {
-      socket.on('data', (text) => (said += text)).on('close', () => resolve(said === '' ? 'that does not answer' : said));
+      socket.on('data', (text: string) => (said += text)).on('close', () => resolve(said === '' ? 'that does not answer' : said));
     });
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(undefined);
@@ -54,7 +54,7 @@ function listen(path: string): Promise<Server> {
       socket.on('error', () => socket.destroy());
       socket.end(String(process.pid));
     });
-    server.once('error', reject).listen(path, () => resolve(server.unref()));
+    server.once('error', reject).listen(path, () => resolve(server));
   });
 }
 
@@ -67,7 +67,7 @@ function claimsIn(directory: string): readonly number[] {
 
 /**
  * Takes the directory, or throws an error whose message says who has it.
- * Released by `release`, and by the end of the process, however it ends.
+ * Released by `release`, and by the end of the process, however it ends; until then the process is kept alive.
  */
 export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   const shortcut = shortcutTo(directory);

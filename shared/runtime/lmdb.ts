@@ -1,10 +1,8 @@
 /**
  * One directory, kept by LMDB: an ordered map of bytes to bytes that survives kill -9 and power loss.
  *
- * Journal and store share it, and with it every sync. A sync costs about a quarter of a millisecond of CPU and, on a real disk, milliseconds of
- * waiting, whether it makes one record durable or a thousand. So there is never more than one transaction under way: what is asked for
- * meanwhile waits, and is taken by the next one as a whole. The first commit after a rest starts at once; under load the next one starts no sooner than
- * `commitIntervalMs` after it.
+ * Journal and store share it, and with it every sync (`group-commit.ts`): one commit costs about a quarter of a millisecond of CPU, and on a
+ * real disk milliseconds of waiting.
  *
  * `overlappingSync` stays off. It would let a transaction be seen before it is synced, by a code path of its own; here a commit is done when
  * `mdb_txn_commit` has returned, which is after `fdatasync` of the pages and a synced write of the meta page. `useWritemap` stays off
@@ -16,8 +14,10 @@
 import { Buffer } from 'node:buffer';
 import { closeSync, constants, fsyncSync, mkdirSync, accessSync, openSync, statfsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { open, type RootDatabase } from 'lmdb';
+import { open, type RangeOptions, type RootDatabase } from 'lmdb';
+import { systemClock, type Clock } from './clock.ts';
 import { lockDirectory, type DirectoryLock } from './directory-lock.ts';
+import { groupCommits } from './group-commit.ts';
 
 /** A put, or a deletion where `value` is undefined. Neither array may be written to until the commit is done. */
 export type Write = { readonly key: Uint8Array; readonly value: Uint8Array | undefined };
@@ -46,7 +46,7 @@ export type Environment = View & {
   readonly keys: (range: KeyRange) => Iterable<Uint8Array>;
   /**
    * Calls `decide` when a transaction begins, with a view in which everything is seen that was decided before, and makes its writes durable, all or none.
-   * `releases` says that it serves to make room, and is let through where the disk is nearly full.
+   * A handler that is put on the promise itself runs before the next transaction's decisions. `releases` says that it serves to make room, and is let through where the disk is nearly full.
    * @throws EnvironmentUnavailable (as a rejection) where nothing of it was written, as far as is known
    */
   readonly commit: <T>(decide: (view: View) => Decision<T>, options?: { readonly releases?: boolean }) => Promise<T>;
@@ -66,21 +66,26 @@ export type EnvironmentOptions = {
   readonly commitIntervalMs?: number;
   /** Writes are refused below this much free disk, in bytes, so that there is room left to delete in. */
   readonly diskReserveBytes?: number;
+  /** How long a commit may take, in milliseconds; after that nothing is written any more. */
+  readonly commitMsMax?: number;
   /** Address space that is set aside for the data file, in bytes: it costs nothing, and to map it anew while others read would be a race. */
   readonly mapBytesMax?: number;
+  readonly clock?: Clock;
 };
 
-type Waiting = {
+type Request = {
   readonly decide: (view: View) => Decision<unknown>;
   readonly releases: boolean;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
 };
 
+type Database = RootDatabase<Buffer, Uint8Array>;
+
 const overlayKey = (key: Uint8Array): string => Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
 
 /** The database with what this transaction has decided so far laid over it. */
-function overlaid(database: RootDatabase<Buffer, Uint8Array>): { readonly view: View; readonly writes: Map<string, Write> } {
+function overlaid(database: Database): { readonly view: View; readonly writes: Map<string, Write> } {
   const writes = new Map<string, Write>();
   const view: View = {
     get: (key) => {
@@ -120,7 +125,7 @@ async function causeOf(error: unknown): Promise<string> {
   return last instanceof Error ? last.message : String(last);
 }
 
-function openDatabase(directory: string, mapBytesMax: number): RootDatabase<Buffer, Uint8Array> {
+function openDatabase(directory: string, mapBytesMax: number): Database {
   const database = open<Buffer, Uint8Array>(`${directory}/`, {
     encoding: 'binary',
     keyEncoding: 'binary',
@@ -134,140 +139,141 @@ function openDatabase(directory: string, mapBytesMax: number): RootDatabase<Buff
 }
 
 /** One transaction. Outside a `batch`, lmdb-js may start with the first writes of a loop while the others are still being added. */
-const writeTogether = (database: RootDatabase<Buffer, Uint8Array>, writes: readonly Write[]): Promise<boolean> =>
+const writeTogether = (database: Database, writes: readonly Write[]): Promise<boolean> =>
   database.batch(() => {
     for (const { key, value } of writes) void (value === undefined ? database.remove(key) : database.put(key, value as Buffer));
   });
+
+const rangeOptions = ({ from, below, limit, reverse }: KeyRange): RangeOptions => ({
+  ...(reverse === true
+    ? { reverse, start: below, exclusiveStart: true, end: from, inclusiveEnd: true }
+    : { start: from, end: below }),
+  ...(limit === undefined ? {} : { limit }),
+});
+
+/** Free bytes of the disk, as far as the file system knows. */
+function freeBytesOf(directory: string): number {
+  const { blocks, bavail, bsize } = statfsSync(directory);
+  return blocks === 0 ? Infinity : bavail * bsize;
+}
+
+/** Runs the decisions of a group and writes them in one transaction. What became of each is told to it alone. */
+function transact(
+  database: Database,
+  directory: string,
+  limits: { readonly diskReserveBytes: number; readonly commitMsMax: number; readonly clock: Clock },
+) {
+  const { diskReserveBytes, commitMsMax, clock } = limits;
+  let broken: EnvironmentUnavailable | undefined;
+
+  const decideAll = (group: readonly Request[]) => {
+    const { view, writes } = overlaid(database);
+    const decided: { readonly request: Request; readonly result: unknown }[] = [];
+    const full = freeBytesOf(directory) < diskReserveBytes;
+    for (const request of group) {
+      if (full && !request.releases) {
+        request.reject(
+          new EnvironmentUnavailable(
+            `the disk of ${directory} is full: less than ${diskReserveBytes} bytes are free. Make room; writing then goes on by itself`,
+          ),
+        );
+        continue;
+      }
+      try {
+        const { writes: more, result } = request.decide(view);
+        for (const write of more) writes.set(overlayKey(write.key), write);
+        decided.push({ request, result });
+      } catch (error) {
+        request.reject(error);
+      }
+    }
+    return { decided, writes: [...writes.values()] };
+  };
+
+  /** LMDB is silent for ever after some errors of a disk, and nobody may wait for ever. */
+  const writeInTime = async (writes: readonly Write[]): Promise<void> => {
+    const late = Promise.withResolvers<never>();
+    const timer = clock.after(commitMsMax, () => {
+      broken = new EnvironmentUnavailable(
+        `${directory} has not answered for ${commitMsMax} ms: look at its disk, and start again`,
+      );
+      late.reject(broken);
+    });
+    try {
+      await Promise.race([writeTogether(database, writes), late.promise]);
+    } finally {
+      timer.cancel();
+    }
+  };
+
+  const commit = async (group: readonly Request[]): Promise<void> => {
+    if (broken !== undefined) {
+      for (const { reject } of group) reject(broken);
+      return;
+    }
+    const { decided, writes } = decideAll(group);
+    try {
+      if (writes.length > 0) await writeInTime(writes);
+    } catch (error) {
+      const reason = `${await causeOf(error)}, with ${freeBytesOf(directory)} bytes of disk free`;
+      for (const { request } of decided)
+        request.reject(broken ?? new EnvironmentUnavailable(`${directory} can't be written: ${reason}`));
+      return;
+    }
+    for (const { request, result } of decided) request.resolve(result);
+  };
+
+  return { commit, isBroken: () => broken !== undefined };
+}
 
 /**
  * Opens the directory, creating what is missing, and owns it until `close`.
  * @throws EnvironmentUnavailable where it can't be written, or is in use by another process
  */
 export async function openEnvironment(options: EnvironmentOptions): Promise<Environment> {
+  const {
+    commitIntervalMs = 10,
+    diskReserveBytes = 16 * 1024 * 1024,
+    commitMsMax = 60_000,
+    mapBytesMax = 2 ** 40,
+    clock = systemClock,
+  } = options;
   const directory = resolve(options.directory);
-  const commitIntervalMs = options.commitIntervalMs ?? 10;
-  const diskReserveBytes = options.diskReserveBytes ?? 16 * 1024 * 1024;
   makeDirectory(directory);
   let lock: DirectoryLock;
-  let database: RootDatabase<Buffer, Uint8Array>;
+  let database: Database;
   try {
     lock = await lockDirectory(directory);
   } catch (error) {
-    throw new EnvironmentUnavailable(error instanceof Error ? error.message : String(error));
+    throw new EnvironmentUnavailable(await causeOf(error), { cause: error });
   }
   try {
-    database = openDatabase(directory, options.mapBytesMax ?? 2 ** 40);
+    database = openDatabase(directory, mapBytesMax);
   } catch (error) {
     await lock.release();
-    throw new EnvironmentUnavailable(`the database in ${directory} can't be opened: ${await causeOf(error)}`);
+    throw new EnvironmentUnavailable(`the database in ${directory} can't be opened: ${await causeOf(error)}`, { cause: error });
   }
-
-  let waiting: Waiting[] = [];
-  let committing: Promise<void> | undefined;
-  let scheduled = false;
-  let lastStart = -Infinity;
+  const transactions = transact(database, directory, { diskReserveBytes, commitMsMax, clock });
+  const commits = groupCommits(transactions.commit, commitIntervalMs, clock);
   let closed = false;
-
-  const freeBytes = (): number => {
-    const { bavail, bsize } = statfsSync(directory);
-    return bavail * bsize;
-  };
-
-  const refusal = (): EnvironmentUnavailable =>
-    new EnvironmentUnavailable(
-      `the disk of ${directory} has less than ${diskReserveBytes} bytes left: make room, and writing goes on by itself`,
-    );
-
-  /** Runs every decision that may run now; the writes of all, and who waits for them. */
-  const decideAll = (group: readonly Waiting[]): { writes: readonly Write[]; done: (readonly [Waiting, unknown])[] } => {
-    const { view, writes } = overlaid(database);
-    const done: (readonly [Waiting, unknown])[] = [];
-    const full = freeBytes() < diskReserveBytes;
-    for (const one of group) {
-      if (full && !one.releases) {
-        one.reject(refusal());
-        continue;
-      }
-      try {
-        const decision = one.decide(view);
-        for (const write of decision.writes) writes.set(overlayKey(write.key), write);
-        done.push([one, decision.result]);
-      } catch (error) {
-        one.reject(error);
-      }
-    }
-    return { writes: [...writes.values()], done };
-  };
-
-  const commitGroup = async (): Promise<void> => {
-    const group = waiting;
-    waiting = [];
-    lastStart = performance.now();
-    const { writes, done } = decideAll(group);
-    try {
-      if (writes.length > 0) await writeTogether(database, writes);
-    } catch (error) {
-      const unavailable = new EnvironmentUnavailable(`writing to ${directory} failed: ${await causeOf(error)}`);
-      for (const [one] of done) one.reject(unavailable);
-      return;
-    }
-    for (const [one, result] of done) one.resolve(result);
-  };
-
-  const startCommit = (): void => {
-    scheduled = false;
-    if (committing !== undefined || waiting.length === 0) return;
-    committing = commitGroup().finally(() => {
-      committing = undefined;
-      schedule();
-    });
-  };
-
-  const schedule = (): void => {
-    if (scheduled || committing !== undefined || waiting.length === 0) return;
-    scheduled = true;
-    const due = lastStart + commitIntervalMs - performance.now();
-    if (due <= 0 || closed) queueMicrotask(startCommit);
-    else setTimeout(startCommit, due);
-  };
-
-  const drain = async (): Promise<void> => {
-    while (committing !== undefined || waiting.length > 0) {
-      if (committing === undefined) startCommit();
-      await committing;
-    }
-  };
 
   return {
     directory,
     get: (key) => database.getBinary(key),
     has: (key) => database.doesExist(key),
-    entries: ({ from, below, limit, reverse }) =>
-      database.getRange({
-        start: reverse === true ? below : from,
-        end: reverse === true ? from : below,
-        ...(reverse === true ? { reverse, exclusiveStart: true, inclusiveEnd: true } : {}),
-        ...(limit === undefined ? {} : { limit }),
-      }),
-    keys: ({ from, below, limit, reverse }) =>
-      database.getKeys({
-        start: reverse === true ? below : from,
-        end: reverse === true ? from : below,
-        ...(reverse === true ? { reverse, exclusiveStart: true, inclusiveEnd: true } : {}),
-        ...(limit === undefined ? {} : { limit }),
-      }),
+    entries: (range) => database.getRange(rangeOptions(range)),
+    keys: (range) => database.getKeys(rangeOptions(range)),
     commit: <T>(decide: (view: View) => Decision<T>, { releases = false } = {}) => {
       if (closed) return Promise.reject(new EnvironmentUnavailable(`${directory} was closed`));
       const { promise, resolve: settle, reject } = Promise.withResolvers<T>();
-      waiting.push({ decide, releases, resolve: settle as (result: unknown) => void, reject });
-      schedule();
+      commits.add({ decide, releases, resolve: (result) => settle(result as T), reject });
       return promise;
     },
     close: async () => {
       if (closed) return;
       closed = true;
-      await drain();
-      await database.close();
+      await commits.drain();
+      if (!transactions.isBroken()) await database.close(); // a broken one never lets go
       await lock.release();
     },
   };

@@ -13,7 +13,7 @@
 
 import { Buffer } from 'node:buffer';
 import type { DocumentName } from '#shared/document/name.ts';
-import type { Offset } from '#shared/journal/journal.ts';
+import type { JournalIdentity, Offset } from '#shared/journal/journal.ts';
 import { keyNumberBytes, keyOf, numberInKey } from '#shared/runtime/key.ts';
 import { EnvironmentUnavailable, type Decision, type Environment, type KeyRange, type View } from '#shared/runtime/lmdb.ts';
 import { StoreUnavailable } from './store.ts';
@@ -99,6 +99,8 @@ export function openEmbeddedStore(environment: Environment, options: EmbeddedSto
     }
     return found;
   };
+  const bindingIn = (bytes: Uint8Array): JournalIdentity =>
+    expectDecoded(decodeJournalBinding(bytes), 'the binding to a journal');
   const checkpointIn = (bytes: Uint8Array | undefined, partition: number): Offset =>
     bytes === undefined ? 0 : expectDecoded(decodeCheckpoint(bytes), `the checkpoint of partition ${partition}`);
   const headIn = (bytes: Uint8Array | undefined, document: DocumentName) =>
@@ -106,13 +108,16 @@ export function openEmbeddedStore(environment: Environment, options: EmbeddedSto
 
   return {
     segmentBytesMax,
-    bindJournal: (identity) =>
-      commit((view) => {
-        const stored = view.get(bindingKey);
-        if (stored !== undefined)
-          return { writes: [], result: expectDecoded(decodeJournalBinding(stored), 'the binding to a journal') };
+    bindJournal: async (identity) => {
+      ifOpen();
+      const stored = environment.get(bindingKey); // also where the disk is full, and nothing can be committed
+      if (stored !== undefined) return bindingIn(stored);
+      return commit((view) => {
+        const already = view.get(bindingKey);
+        if (already !== undefined) return { writes: [], result: bindingIn(already) };
         return { writes: [{ key: bindingKey, value: encodeJournalBinding(identity) }], result: identity };
-      }),
+      });
+    },
     readCheckpoint: async (partition) => {
       ifOpen();
       return checkpointIn(environment.get(keyOf('c', partition)), partition);

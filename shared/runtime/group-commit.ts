@@ -1,0 +1,63 @@
+/**
+ * Many ask for a sync, few are made.
+ *
+ * A sync costs the same whether it makes one thing durable or a thousand, so there is never more than one under way: what is asked for meanwhile
+ * waits, and is taken by the next one as a whole. The first after a rest starts at once (with what its tick still brings); under load the next
+ * one starts no sooner than an interval after it, so that the cost per second is bounded, whatever comes in.
+ */
+
+import type { Clock } from './clock.ts';
+
+export type GroupCommits<Request> = {
+  readonly add: (request: Request) => void;
+  /** Commits what waits, without pausing, until nothing does. */
+  readonly drain: () => Promise<void>;
+};
+
+/** Calls `commit` with what was added since it was called last, one call at a time, `intervalMs` apart. It must not reject. */
+export function groupCommits<Request>(
+  commit: (group: readonly Request[]) => Promise<void>,
+  intervalMs: number,
+  clock: Clock,
+): GroupCommits<Request> {
+  let waiting: Request[] = [];
+  let committing: Promise<void> | undefined;
+  let scheduled = false;
+  let draining = false;
+  let notBefore = -Infinity;
+
+  const start = (): void => {
+    scheduled = false;
+    if (committing !== undefined || waiting.length === 0) return;
+    const group = waiting;
+    waiting = [];
+    notBefore = clock.monotonic() + intervalMs;
+    committing = commit(group).then(() => {
+      committing = undefined;
+      schedule();
+    });
+  };
+
+  const schedule = (): void => {
+    if (scheduled || committing !== undefined || waiting.length === 0) return;
+    scheduled = true;
+    const due = notBefore - clock.monotonic();
+    if (due <= 0 || draining) queueMicrotask(start);
+    else clock.after(due, start);
+  };
+
+  return {
+    add: (request) => {
+      waiting.push(request);
+      schedule();
+    },
+    drain: async () => {
+      draining = true;
+      while (committing !== undefined || waiting.length > 0) {
+        start();
+        await committing;
+      }
+      draining = false;
+    },
+  };
+}
