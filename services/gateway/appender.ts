@@ -59,7 +59,12 @@ const retryMsMin = 50;
 const retryMsMax = 2_000;
 
 type Waiting = { readonly room: Saved; drafts: Draft[] };
-type Attempt = { readonly rooms: readonly Waiting[]; readonly records: readonly JournalRecord[]; readonly since: number; tries: number };
+type Attempt = {
+  readonly rooms: readonly Waiting[];
+  readonly records: readonly JournalRecord[];
+  readonly since: number;
+  tries: number;
+};
 
 export class Appender {
   readonly #parts: AppenderParts;
@@ -71,7 +76,7 @@ export class Appender {
   #lastAppendAt = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
   #deadline: Timer | undefined;
-  #drained: (() => void)[] = [];
+  readonly #drained: (() => void)[] = [];
 
   constructor(parts: AppenderParts) {
     this.#parts = parts;
@@ -166,7 +171,10 @@ export class Appender {
 
   #failed(attempt: Attempt, error: unknown): void {
     this.#parts.onFailed();
-    this.#parts.logger.warn({ error: String(error), records: attempt.records.length, tries: attempt.tries }, 'append failed, trying again');
+    this.#parts.logger.warn(
+      { error: String(error), records: attempt.records.length, tries: attempt.tries },
+      'append failed, trying again',
+    );
     const wait = Math.min(retryMsMax, retryMsMin * 2 ** attempt.tries++) * (0.5 + Math.random() / 2);
     this.#timer = this.#parts.clock.after(wait, () => {
       this.#timer = undefined;

@@ -17,7 +17,11 @@ export type UpgradeRequest = {
 
 /** A request to open a WebSocket that is let in: `attach` gets its connection and returns what hears of it. */
 export type Admitted = { readonly attach: (connection: Connection) => ConnectionEvents };
-export type HttpAnswer = { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string | Uint8Array };
+export type HttpAnswer = {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array;
+};
 
 export type EdgeParts = {
   readonly host: string;
@@ -168,7 +172,11 @@ export function listen(parts: EdgeParts): Promise<Edge> {
     const exclusive = 1;
     listenOn(app, parts.host, parts.port, exclusive, (listening) => {
       if (listening === false) {
-        reject(new Error(`can't listen on ${parts.host}, port ${parts.port}: it is in use, not ours to use, or no address of this machine`));
+        reject(
+          new Error(
+            `can't listen on ${parts.host}, port ${parts.port}: it is in use, not ours to use, or no address of this machine`,
+          ),
+        );
         return;
       }
       resolve({

@@ -7,8 +7,9 @@
 
 import { Appender } from '#gateway/appender.ts';
 import { YWebsocketSession, type DoorParts } from '#gateway/doors/y-websocket.ts';
-import { type Admitted, type Edge, type EdgeParts, type HttpAnswer, listen, type UpgradeRequest } from '#gateway/edge.ts';
+import { type Admitted, type EdgeParts, type HttpAnswer, listen, type UpgradeRequest } from '#gateway/edge.ts';
 import { FlushSchedule } from '#gateway/flush-schedule.ts';
+import { answerGet, type HttpParts, plainText } from '#gateway/http.ts';
 import type { GatewayLimits } from '#gateway/limits.ts';
 import { countError, newCounts, registerCounts, registerTimes } from '#gateway/metrics.ts';
 import { Rooms } from '#gateway/rooms.ts';
@@ -16,32 +17,28 @@ import { defaultUpdateLimits } from '#shared/document/limits.ts';
 import { parseDocumentName } from '#shared/document/name.ts';
 import type { Journal } from '#shared/journal/journal.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
-import type { Registry } from '#shared/runtime/metrics.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import type { Store } from '#shared/store/store.ts';
 import { restarting } from '#shared/wire/close-codes.ts';
 
-export type GatewayParts = Pick<EdgeParts, 'host' | 'port' | 'tls'> & {
-  readonly journal: Journal;
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly registry: Registry;
-  readonly limits: GatewayLimits;
-  /** Random per process. */
-  readonly origin: string;
-  readonly pages: ReadonlyMap<string, HttpAnswer>;
-  /** Why nothing may be written now, or undefined. */
-  readonly writersMustWait: () => string | undefined;
-  /** Goes into the body of `/readyz`: what is away or late, though people can be served. */
-  readonly condition: () => Readonly<Record<string, unknown>>;
-};
+export type GatewayParts = Pick<EdgeParts, 'host' | 'port' | 'tls'> &
+  Pick<HttpParts, 'registry' | 'pages' | 'condition'> & {
+    readonly journal: Journal;
+    readonly store: Store;
+    readonly clock: Clock;
+    readonly logger: Logger;
+    readonly limits: GatewayLimits;
+    /** Random per process. */
+    readonly origin: string;
+    /** Why nothing may be written now, or undefined. */
+    readonly writersMustWait: () => string | undefined;
+  };
 
 export type Gateway = {
   readonly port: number;
   /**
-   * Ends all sessions within about `spreadMs`, so that their clients don't all come back at once, and appends what they sent, for at
-   * most `appendMs`. Returns how many documents have edits that stayed with the clients.
+   * Saves what was sent, then ends all sessions within about `spreadMs`, so that their clients don't all come back at once, and saves what
+   * they sent meanwhile; in all no longer than both times. Returns how many documents have edits that stayed with the clients.
    */
   readonly drain: (spreadMs: number, appendMs: number) => Promise<number>;
   readonly close: () => Promise<void>;
@@ -50,32 +47,25 @@ export type Gateway = {
 const wsPath = '/ws/';
 /** How often sessions are looked over for silence, as a part of `keepAliveMs`. */
 const keepAliveSweeps = 2;
-/** Sessions that a drain closes at a time. */
+/** A drain closes some sessions each so many ms. */
 const drainStepMs = 50;
-
-const plainText = (status: number, body: string): HttpAnswer => ({
-  status,
-  headers: { 'content-type': 'text/plain; charset=utf-8' },
-  body: `${body}\n`,
-});
-
-const json = (status: number, value: unknown): HttpAnswer => ({
-  status,
-  headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
-  body: `${JSON.stringify(value)}\n`,
-});
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Starts a gateway; rejects where the port can't be opened. */
-export async function startGateway(parts: GatewayParts): Promise<Gateway> {
+type Assembly = {
+  readonly appender: Appender;
+  readonly schedule: FlushSchedule;
+  readonly rooms: Rooms;
+  readonly door: DoorParts;
+  readonly sessions: Set<YWebsocketSession>;
+};
+
+/** The parts behind the door, each given the one that an edit goes to next. */
+function assemble(parts: GatewayParts): Assembly {
   const { clock, limits, logger, journal, registry } = parts;
   const counts = newCounts();
   const times = registerTimes(registry);
   const sessions = new Set<YWebsocketSession>();
-  let sessionNumber = 0;
-  let isDraining = false;
-
   const updateLimits = { ...defaultUpdateLimits, structsPerUpdateMax: limits.structsPerUpdateMax };
   const appender = new Appender({
     journal,
@@ -115,15 +105,23 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     traffic: counts.traffic,
     pause: nextTurn,
     onClosing: (closing) => {
-      if (!isDraining) countError(counts, `close-${closing.code}`);
+      countError(counts, `close-${closing.code}`);
       logger.debug({ ...closing }, 'closed a session');
     },
     onAckMs: times.acknowledged,
   };
   registerCounts(registry, counts, () => sessions.size, rooms, appender);
+  return { appender, schedule, rooms, door, sessions };
+}
 
-  const admit = (request: UpgradeRequest): Admitted | HttpAnswer => {
-    if (isDraining) return plainText(503, 'the server is stopping');
+/** Decides who is let in at the y-websocket door. */
+function admissionBy(
+  { door, sessions }: Assembly,
+  isDraining: () => boolean,
+): (request: UpgradeRequest) => Admitted | HttpAnswer {
+  let sessionNumber = 0;
+  return (request) => {
+    if (isDraining()) return plainText(503, 'the server is stopping');
     if (!request.path.startsWith(wsPath)) return plainText(404, `connect to ${wsPath}<document>`);
     const parsed = decodeName(request.path.slice(wsPath.length));
     if ('refusal' in parsed) return plainText(400, parsed.refusal);
@@ -144,51 +142,55 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       },
     };
   };
+}
 
-  const get = async (path: string): Promise<HttpAnswer> => {
-    switch (path) {
-      case '/healthz':
-        return json(200, { status: 'alive' });
-      case '/readyz':
-        return json(isDraining ? 503 : 200, { status: isDraining ? 'draining' : 'ready', ...parts.condition() });
-      case '/metrics':
-        return { status: 200, headers: { 'content-type': registry.contentType }, body: await registry.metrics() };
-      default:
-        return parts.pages.get(path) ?? plainText(404, path === '/' ? 'the pages are not built: run `make pages`' : 'not found');
-    }
-  };
+/** Starts a gateway; rejects where the port can't be opened. */
+export async function startGateway(parts: GatewayParts): Promise<Gateway> {
+  const { clock } = parts;
+  const assembly = assemble(parts);
+  const { appender, schedule, rooms, sessions } = assembly;
+  let isDraining = false;
+
+  const edge = await listen({
+    host: parts.host,
+    port: parts.port,
+    tls: parts.tls,
+    messageBytesMax: parts.limits.frameBytesMax * 2,
+    upgrade: admissionBy(assembly, () => isDraining),
+    get: (path) => answerGet(path, { ...parts, isDraining: () => isDraining }),
+  });
 
   const keepAliveLater = (): void => {
-    clock.after(limits.keepAliveMs / keepAliveSweeps, () => {
+    clock.after(parts.limits.keepAliveMs / keepAliveSweeps, () => {
       for (const session of sessions) session.keepAlive();
       keepAliveLater();
     });
   };
   keepAliveLater();
 
-  const edge: Edge = await listen({
-    host: parts.host,
-    port: parts.port,
-    tls: parts.tls,
-    messageBytesMax: limits.frameBytesMax * 2,
-    upgrade: admit,
-    get,
-  });
-
-  const wait = (ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve));
+  const wait = (ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      clock.after(ms, resolve);
+    });
+  /** Flushes everything and waits until it is durable, for at most `ms`. */
+  const save = async (ms: number): Promise<void> => {
+    schedule.run();
+    await Promise.race([appender.drained(), wait(ms)]);
+  };
   return {
     port: edge.port,
     drain: async (spreadMs, appendMs) => {
       isDraining = true;
       rooms.stop();
+      const deadline = clock.monotonic() + spreadMs + appendMs;
+      await save(appendMs);
       const leaving = [...sessions];
       const step = Math.max(1, Math.ceil((leaving.length * drainStepMs) / spreadMs));
       for (let at = 0; at < leaving.length; at += step) {
         for (const session of leaving.slice(at, at + step)) session.close(restarting('the server is stopping'));
         if (at + step < leaving.length) await wait(drainStepMs);
       }
-      schedule.run();
-      await Promise.race([appender.drained(), wait(appendMs)]);
+      await save(deadline - clock.monotonic());
       return appender.unsavedRooms.size;
     },
     close: async () => {

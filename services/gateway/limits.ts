@@ -11,8 +11,18 @@ export const gatewayLimitSettings = {
   // What comes in.
   frameBytesMax: amount('bytes', 32 * miB, 'longest message of a client; a longer one closes its sender (1009)', kiB, 1024 * miB),
   framesPerSecondMax: amount('messages a second', 20_000, 'messages of one connection, over ten seconds; more close it (1013)'),
-  openingBytesMax: amount('bytes', 40 * miB, 'what one connection may send while its document opens or a large update is read', kiB),
-  heldBytesMax: amount('bytes', 4 * miB, 'updates of one connection that wait for others that they refer to; more close it (1013)', kiB),
+  openingBytesMax: amount(
+    'bytes',
+    40 * miB,
+    'what one connection may send while its document opens or a large update is read',
+    kiB,
+  ),
+  heldBytesMax: amount(
+    'bytes',
+    4 * miB,
+    'updates of one connection that wait for others that they refer to; more close it (1013)',
+    kiB,
+  ),
   structsPerUpdateMax: amount('structs', 5_000_000, 'structs in one update; more close its sender (4400)'),
 
   // Presence.
@@ -26,11 +36,21 @@ export const gatewayLimitSettings = {
   sessionsPerDocumentMax: amount('sessions', 20_000, 'sessions on one document; further ones are refused for now (1013)'),
   roomIdleMs: amount('ms', 10_000, 'how long a document stays in memory after its last session'),
   tailBytesMax: amount('bytes', 64 * miB, 'journal records kept in memory for documents that open next', kiB),
-  foldBytesMax: amount('bytes', 64 * kiB, 'documents up to this size are asked what Yjs deleted by itself, so that it makes no record', 0),
+  foldBytesMax: amount(
+    'bytes',
+    64 * kiB,
+    'documents up to this size are asked what Yjs deleted by itself, so that it makes no record',
+    0,
+  ),
 
   // What goes out.
   flushDelayMsMax: amount('ms', 8, 'longest that edits are gathered under load before they are published', 0, 1000),
-  outboxHighWaterBytes: amount('bytes', 256 * kiB, 'unread bytes at which a connection counts as slow and is sent only merged updates', kiB),
+  outboxHighWaterBytes: amount(
+    'bytes',
+    256 * kiB,
+    'unread bytes at which a connection counts as slow and is sent only merged updates',
+    kiB,
+  ),
   outboxBytesMax: amount('bytes', 4 * miB, 'unread bytes and waiting answers of one connection; more close it (1013)', kiB),
   fragmentBytes: amount('bytes', 64 * kiB, 'size of the pieces in which large messages are sent', kiB),
   missedBytesMax: amount('bytes', miB, 'recent updates that a document keeps for its slow sessions', 0),

@@ -37,7 +37,12 @@ const latencyBuckets = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2,
 const sizeBuckets = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
 export function registerTimes(registry: Registry): GatewayTimes {
-  const append = histogram(registry, 'inkstream_append_seconds', 'From the flush of edits to their durable append', latencyBuckets);
+  const append = histogram(
+    registry,
+    'inkstream_append_seconds',
+    'From the flush of edits to their durable append',
+    latencyBuckets,
+  );
   const ack = histogram(registry, 'inkstream_ack_seconds', 'From the arrival of a frame to its acknowledgement', latencyBuckets);
   const flushRooms = histogram(registry, 'inkstream_flush_rooms', 'Documents in one flush', sizeBuckets);
   const appendRecords = histogram(registry, 'inkstream_append_records', 'Records in one append', sizeBuckets);
@@ -51,14 +56,25 @@ export function registerTimes(registry: Registry): GatewayTimes {
   };
 }
 
-export function registerCounts(registry: Registry, counts: GatewayCounts, sessions: () => number, rooms: Rooms, appender: Appender): void {
+export function registerCounts(
+  registry: Registry,
+  counts: GatewayCounts,
+  sessions: () => number,
+  rooms: Rooms,
+  appender: Appender,
+): void {
   const { traffic } = counts;
   gaugeFrom(registry, 'inkstream_sessions', 'Open sessions', sessions);
   gaugeFrom(registry, 'inkstream_rooms', 'Open documents', () => rooms.size);
   gaugeFrom(registry, 'inkstream_rooms_bytes', 'Bytes of all open documents', () => rooms.bytes);
   gaugeFrom(registry, 'inkstream_slow_readers', 'Sessions that are behind', () => traffic.slowReaders);
   gaugeFrom(registry, 'inkstream_unsaved_bytes', 'Bytes of edits that are not durable yet', () => appender.unsavedBytes);
-  gaugeFrom(registry, 'inkstream_unsaved_seconds', 'Age of the oldest edit that is not durable yet', () => appender.unsavedMs / 1000);
+  gaugeFrom(
+    registry,
+    'inkstream_unsaved_seconds',
+    'Age of the oldest edit that is not durable yet',
+    () => appender.unsavedMs / 1000,
+  );
   countFrom(registry, 'inkstream_edits_in_total', 'Updates that brought something new', () => counts.rooms.editsIn);
   countFrom(registry, 'inkstream_nothing_new_total', 'Updates that brought nothing new', () => counts.rooms.nothingNew);
   countFrom(registry, 'inkstream_held_total', 'Updates that had to wait for others', () => counts.rooms.held);

@@ -58,7 +58,7 @@ export class Outbox {
   #stream: Stream | undefined;
   #presenceMissed = false;
   #ackDue = 0;
-  #stepsDue: Uint8Array[] = [];
+  readonly #stepsDue: Uint8Array[] = [];
   #stepsDueBytes = 0;
   #closed = false;
   /** Set by every frame; the gateway's keep-alive sweep clears it. */
@@ -113,7 +113,8 @@ export class Outbox {
     }
     this.#stepsDue.push(vector);
     this.#stepsDueBytes += vector.length + questionBytes;
-    if (this.#stepsDueBytes > this.#limits.outboxBytesMax) this.#overflow(tryLater('too many questions are waiting to be answered'));
+    if (this.#stepsDueBytes > this.#limits.outboxBytesMax)
+      this.#overflow(tryLater('too many questions are waiting to be answered'));
   }
 
   /** The first `frames` frames of this session are settled. */

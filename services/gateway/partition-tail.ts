@@ -47,8 +47,8 @@ export class PartitionTail {
   readonly #onLost: (reason: string) => void;
   readonly #following: Following;
   readonly #listeners = new Map<DocumentName, Set<Listener>>();
-  #byDocument = new Map<DocumentName, TailRecord[]>();
-  #order: TailRecord[] = [];
+  readonly #byDocument = new Map<DocumentName, TailRecord[]>();
+  readonly #order: TailRecord[] = [];
   #bytes = 0;
   #start: Offset;
   #next: Offset;
@@ -175,12 +175,7 @@ export class PartitionTail {
 }
 
 /** Reads the records of one document from `from` up to `to` off the journal, for a document whose records have left the tail. */
-export function readRecords(
-  journal: Journal,
-  document: DocumentName,
-  from: Offset,
-  to: Offset,
-): Promise<readonly TailRecord[]> {
+export function readRecords(journal: Journal, document: DocumentName, from: Offset, to: Offset): Promise<readonly TailRecord[]> {
   return new Promise((resolve, reject) => {
     const records: TailRecord[] = [];
     let next = from;

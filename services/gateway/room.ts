@@ -85,7 +85,7 @@ export class Room implements Saved, CatchUp {
   #slowReaders = 0;
   #missed: { readonly published: number; readonly update: Uint8Array }[] = [];
   #missedBytes = 0;
-  #diffs = new Map<string, Uint8Array>();
+  readonly #diffs = new Map<string, Uint8Array>();
   #diffsVersion = 0;
   #foldedVersion = -1;
   #discarded = false;
@@ -301,7 +301,7 @@ export class Room implements Saved, CatchUp {
 
   /** Admits held updates until none is ready. Each round takes at least one, so there are at most as many rounds as held updates. */
   #releaseHeld(): void {
-    for (let progress = true; progress; ) {
+    for (let progress = true; progress;) {
       progress = false;
       const waiting = this.#held;
       this.#held = [];

@@ -150,7 +150,9 @@ export class Rooms {
       await tail.reached(highWater);
       const upto = tail.next;
       const records =
-        checkpoint >= tail.start ? tail.recordsOf(document, checkpoint) : await this.#readAround(tail, document, checkpoint, upto);
+        checkpoint >= tail.start
+          ? tail.recordsOf(document, checkpoint)
+          : await this.#readAround(tail, document, checkpoint, upto);
       const updates = [...stored.updates, ...records.map(({ record }) => record.update)];
       const state = await loadDocumentState(updates, updateLimits, pause);
       const origin = `${this.#parts.origin}.${this.#opened++}`;

@@ -18,7 +18,12 @@ export function registerPersisterMetrics(registry: Registry, lag: () => Persiste
   countKindsFrom(registry, 'inkstream_persister_errors_total', 'What went wrong, by kind', () => errors);
   gaugeFrom(registry, 'inkstream_persister_lag_records', 'Records that are not in the store yet', () => lag().records);
   gaugeFrom(registry, 'inkstream_persister_lag_bytes', 'Bytes gathered that are not in the store yet', () => lag().bytes);
-  gaugeFrom(registry, 'inkstream_persister_lag_seconds', 'Age of the oldest record that is not in the store', () => lag().ageMs / 1000);
+  gaugeFrom(
+    registry,
+    'inkstream_persister_lag_seconds',
+    'Age of the oldest record that is not in the store',
+    () => lag().ageMs / 1000,
+  );
   return {
     flushed: ({ records, segments, bytes, ms }) => {
       counts.records += records;

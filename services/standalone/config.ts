@@ -10,13 +10,21 @@ import { logLevels } from '#shared/runtime/telemetry.ts';
 const processSettings = {
   host: text('address', '127.0.0.1', 'the address to listen on'),
   port: amount('port', 8080, 'the port to listen on; 0 is any free one', 0, 65_535),
-  dataDir: text('directory', '.local/data', 'where documents are kept; made where it is missing, and used by one process at a time'),
+  dataDir: text(
+    'directory',
+    '.local/data',
+    'where documents are kept; made where it is missing, and used by one process at a time',
+  ),
   authMode: choice(['none'], 'none', 'who is let in; `none` is everyone who reaches the port'),
   allowAnyone: flag(false, 'has to be 1 where everyone is let in and the address is not loopback'),
   tlsCertFile: text('file', '', 'certificate chain, PEM; with it and the key the server speaks TLS'),
   tlsKeyFile: text('file', '', 'private key of the certificate, PEM'),
   logLevel: choice(logLevels, 'info', 'the least important diagnostics that are written'),
-  storeLagRecordsMax: amount('records', 2_000_000, 'records that the store may be behind; past it writers are closed until it catches up (1013)'),
+  storeLagRecordsMax: amount(
+    'records',
+    2_000_000,
+    'records that the store may be behind; past it writers are closed until it catches up (1013)',
+  ),
   drainSpreadMs: amount('ms', 3_000, 'how long a stopping server takes to send its clients away', 1, 5_000),
 };
 

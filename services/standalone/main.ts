@@ -37,7 +37,8 @@ async function run(config: StandaloneConfig, logger: Logger): Promise<void> {
     limits: config,
     logger,
     metrics: registerPersisterMetrics(registry, () => persister.lag()),
-    deadLetter: ({ bytes, ...letter }) => logger.error({ ...letter, bytes: Buffer.from(bytes).toString('base64') }, 'a record was set aside'),
+    deadLetter: ({ bytes, ...letter }) =>
+      logger.error({ ...letter, bytes: Buffer.from(bytes).toString('base64') }, 'a record was set aside'),
   });
   const started = await persister.started;
   if (started.kind === 'refused') throw new Error(started.reason);
@@ -72,12 +73,10 @@ async function stop(
   logger: Logger,
 ): Promise<number> {
   const unsaved = await gateway.drain(config.drainSpreadMs, appendMs);
+  if (unsaved > 0) logger.error({ documents: unsaved }, 'edits could not be saved; they stay with the clients that made them');
   await gateway.close();
   await persister.stop();
-  if (unsaved > 0) {
-    logger.error({ documents: unsaved }, 'stopped with edits that could not be saved; they stay with the clients that made them');
-    return 1;
-  }
+  if (unsaved > 0) return 1;
   await environment.close();
   logger.info({}, 'stopped; everything is saved');
   return 0;
@@ -93,7 +92,10 @@ if ('faults' in read) {
   try {
     await run(read.config, logger);
   } catch (error) {
-    logger.fatal({ error: error instanceof Error ? error.stack : String(error) }, error instanceof Error ? error.message : String(error));
+    logger.fatal(
+      { error: error instanceof Error ? error.stack : String(error) },
+      error instanceof Error ? error.message : String(error),
+    );
     process.exit(1);
   }
 }

@@ -49,7 +49,11 @@ export const text = (unit: string, fallback: string, about: string): Setting<str
 });
 
 /** One of a few words. */
-export const choice = <const T extends string>(options: readonly [T, ...T[]], fallback: NoInfer<T>, about: string): Setting<T> => ({
+export const choice = <const T extends string>(
+  options: readonly [T, ...T[]],
+  fallback: NoInfer<T>,
+  about: string,
+): Setting<T> => ({
   schema: z.string().pipe(z.enum(options, `is none of ${options.join(', ')}`)),
   fallback,
   unit: options.join(' or '),
@@ -85,7 +89,9 @@ export function readSettings<S extends Settings>(
     if (given === undefined) return [key, setting.fallback];
     const parsed = setting.schema.safeParse(given);
     if (parsed.success) return [key, parsed.data];
-    faults.push(`${name}=${JSON.stringify(given)} ${parsed.error.issues[0]?.message ?? 'is malformed'} (wanted: ${setting.unit})`);
+    faults.push(
+      `${name}=${JSON.stringify(given)} ${parsed.error.issues[0]?.message ?? 'is malformed'} (wanted: ${setting.unit})`,
+    );
     return [key, setting.fallback];
   });
   // The entries were made from the keys of S, each with the type of its schema.

@@ -36,7 +36,7 @@ export function onStop(logger: Logger, stop: () => Promise<number>): void {
 /** Says what nobody caught, and ends: a process in an unknown state must not go on acknowledging. */
 export function onUncaught(logger: Logger): void {
   process.on('uncaughtException', (error) => {
-    logger.fatal({ error: error.stack ?? String(error) }, 'an exception that nobody caught');
+    logger.fatal({ error: error.stack }, 'an exception that nobody caught');
     process.exit(1);
   });
   process.removeAllListeners('warning');

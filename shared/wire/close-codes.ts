@@ -37,4 +37,3 @@ export const unreadable = closing(1011);
 
 /** The frame can't be read, or would break every reader: the same client would only send it again. */
 export const malformed = closing(4400);
-

@@ -89,7 +89,7 @@ export class YWebsocketSession implements Member, ConnectionEvents {
   #inbox: Uint8Array[] = [];
   #inboxBytes = 0;
   #isReading = false;
-  #tickets: Settling[] = [];
+  readonly #tickets: Settling[] = [];
   #settledFrames = 0;
   #rateWindowEnd = 0;
   #framesInWindow = 0;
@@ -195,7 +195,8 @@ export class YWebsocketSession implements Member, ConnectionEvents {
   #queue(message: Uint8Array): void {
     this.#inbox.push(message);
     this.#inboxBytes += message.length;
-    if (this.#inboxBytes > this.#parts.limits.openingBytesMax) this.close(tryLater('too much was sent before the document was open'));
+    if (this.#inboxBytes > this.#parts.limits.openingBytesMax)
+      this.close(tryLater('too much was sent before the document was open'));
   }
 
   #continue(): void {
