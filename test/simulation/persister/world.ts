@@ -16,12 +16,12 @@ import type { Logger } from '#shared/runtime/telemetry.ts';
 import { readDocument } from '#shared/store/load.ts';
 import { createMemoryStore, createStoreDisk, type StoreDisk, type StoreStep } from '#shared/store/memory.ts';
 import { settle, type VirtualClock, virtualClock } from '#test/harness/virtual-clock.ts';
-import type { Compactor } from '../../../services/persister/compaction-thread.ts';
-import { type Compact, compactOrBlame } from '../../../services/persister/compaction-work.ts';
-import { hasCovered } from '../../../services/persister/compaction.ts';
-import { type PersisterLimits, persisterLimits } from '../../../services/persister/limits.ts';
-import { type Persister, type PersisterParts, startPersister } from '../../../services/persister/persister.ts';
-import type { DeadLetter, PersisterError } from '../../../services/persister/reporting.ts';
+import type { Compactor } from '#persister/compaction-thread.ts';
+import { type Compact, compactOrBlame } from '#persister/compaction-work.ts';
+import { hasCovered } from '#persister/compaction.ts';
+import { type PersisterLimits, persisterLimits } from '#persister/limits.ts';
+import { type Persister, type PersisterParts, startPersister } from '#persister/persister.ts';
+import type { DeadLetter, PersisterError } from '#persister/reporting.ts';
 
 import { contentOf } from './typing.ts';
 
