@@ -19,7 +19,7 @@ help: ## what there is
 
 .PHONY: run
 run: $(installed) $(pages) ## set up, and run standalone on http://127.0.0.1:8080
-	@mkdir -p .local && exec env INKSTREAM_DATA_DIR="$${INKSTREAM_DATA_DIR:-.local/standalone}" node services/standalone/main.ts
+	@exec node services/standalone/main.ts
 
 .PHONY: test
 test: $(installed) $(pages) ## run every test that this machine can run, and say what was left out
@@ -50,6 +50,10 @@ pages: $(pages) ## build what a browser is served
 .PHONY: format
 format: $(installed) ## format all files in place
 	@oxfmt
+
+.PHONY: readme
+readme: $(installed) ## write the README's table of settings from the code
+	@node test/harness/settings-table.ts
 
 .PHONY: clean
 clean: ## remove what was built and what was run: pages, data and logs under .local/, packages

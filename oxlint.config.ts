@@ -60,20 +60,24 @@ function againstTheArrows(folder: string): readonly Restriction[] {
     message: `${folder} does not import shared/${name}.`,
   }));
   if (folder === 'test') {
-    const named = 'shared|test|harness|unit|contract|simulation|integration|browser|bench|chaos';
-    found.push({ regex: String.raw`^(\.\./)+(${named})/`, message: 'Across folders import by #shared/… or #test/….' });
+    const named =
+      'shared|services/(gateway|persister|pages)|test|harness|unit|contract|simulation|integration|browser|bench|chaos';
+    found.push({
+      regex: String.raw`^(\.\./)+(${named})/`,
+      message: 'Across folders import by #shared/…, #gateway/… and the like.',
+    });
   } else {
     found.push({ regex: String.raw`^\.\./\.\./`, message: 'Across folders import by #shared/….' });
-    found.push({ regex: '^#(test|services)/', message: 'Only tests import tests, and services from outside.' });
+    found.push({ regex: '^#test/', message: 'Only tests import tests.' });
   }
   if (folder.startsWith('shared/')) {
     found.push({ regex: String.raw`^\.\./(${layers.flat().join('|')})/`, message: 'Across folders import by #shared/….' });
   }
-  if (folder.startsWith('services/') && folder !== 'services/standalone') {
-    const others = services.filter((name) => !folder.endsWith(name)).join('|');
+  if (folder !== 'test' && folder !== 'services/standalone') {
+    const others = services.filter((name) => folder !== `services/${name}`).join('|');
     found.push({
-      regex: String.raw`^\.\./(${others})/`,
-      message: 'Services do not import one another; standalone composes them.',
+      regex: String.raw`^(#|\.\./)(${others})/`,
+      message: 'Services are imported by none but standalone, which composes them.',
     });
   }
   if (folder === 'services/pages') found.push({ regex: '^node:', message: 'Pages run in a browser.' });

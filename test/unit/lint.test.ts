@@ -41,10 +41,15 @@ const layout: readonly Sample[] = [
   brings('services/pages/a.ts', '#shared/wire/close.ts', 'fine'),
   brings('services/pages/b.ts', '#shared/journal/journal.ts', 'refused'),
   brings('services/pages/c.ts', 'node:fs', 'refused'),
-  brings('shared/store/c.ts', '#services/gateway/room.ts', 'refused'),
+  brings('shared/store/c.ts', '#gateway/room.ts', 'refused'),
+  brings('services/gateway/i.ts', '#gateway/room.ts', 'fine'),
+  brings('services/gateway/j.ts', '#persister/flush.ts', 'refused'),
+  brings('services/pages/g.ts', '#gateway/room.ts', 'refused'),
+  brings('services/standalone/d.ts', '#persister/flush.ts', 'fine'),
   brings('test/unit/a.ts', '../../shared/journal/journal.ts', 'refused'),
   brings('test/unit/d.ts', '../harness/server.ts', 'refused'),
-  brings('test/unit/e.ts', '../../services/gateway/room.ts', 'fine'),
+  brings('test/unit/e.ts', '../../services/gateway/room.ts', 'refused'),
+  brings('test/unit/f.ts', '#gateway/room.ts', 'fine'),
 ];
 
 const vendors: readonly Sample[] = [

@@ -18,6 +18,8 @@ import {
   untidyTests,
   type TextFile,
 } from '#test/harness/tidy.ts';
+import { settingsSection, settingsTable, withSettings } from '#test/harness/settings-table.ts';
+import { amount, flag } from '#shared/runtime/config.ts';
 import { vendorHomes } from '../../oxlint.config.ts';
 
 const files = repositoryFiles();
@@ -155,4 +157,20 @@ describe('SA50: the README speaks of what there is', () => {
   });
 
   test('here', () => expect(brokenReferences(textOf('README.md'), textOf('Makefile'), existsSync)).toEqual([]));
+});
+
+describe('SA52: the README lists the settings that there are', () => {
+  const two = { frameBytesMax: amount('bytes', 2048, 'longest frame'), allowAnyone: flag(false, 'lets all in') };
+
+  test('a setting is a line, and another text between the markers is a difference', () => {
+    const table = settingsTable(two);
+    expect(table).toContain('| `INKSTREAM_FRAME_BYTES_MAX` | `2048` (2 KiB) | bytes | longest frame |');
+    expect(table).toContain('| `INKSTREAM_ALLOW_ANYONE` | `0` | 0 or 1 | lets all in |');
+    const readme = 'before <!-- settings: begin -->old<!-- settings: end --> after';
+    expect(withSettings(readme, table)).toBe(`before <!-- settings: begin -->\n\n${table}\n\n<!-- settings: end --> after`);
+    expect(() => withSettings('nothing', table)).toThrow('settings: begin');
+  });
+
+  test('here (`make readme` writes them)', () =>
+    expect(textOf('README.md')).toBe(withSettings(textOf('README.md'), settingsSection())));
 });
