@@ -64,7 +64,7 @@ $(pages): $(pages_sources) | $(installed)
 
 # npm runs on the system's Node here: the one beside the packages is what it is about to replace.
 $(installed): export PATH := $(system_path)
-$(installed): package.json package-lock.json
+$(installed): package-lock.json
 	@command -v npm >/dev/null && command -v node >/dev/null || { echo 'Inkstream needs Node.js 20 or newer with npm; there is none on the PATH.' >&2; exit 1; }
 	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' || { echo "Inkstream needs Node.js 20 or newer; this is $$(node --version)." >&2; exit 1; }
 	npm ci --no-audit --no-fund --loglevel=error

@@ -22,7 +22,7 @@ export const vendorHomes: Readonly<Record<string, readonly string[]>> = {
   'y-indexeddb': ['services/pages'],
   'y-codemirror.next': ['services/pages'],
   '@codemirror': ['services/pages'],
-  vite: ['services/pages'],
+  vite: ['services/pages', 'test/browser'],
   'y-prosemirror': ['test'],
   ws: ['test'],
   'fast-check': ['test'],

@@ -18,7 +18,7 @@ const sizes: readonly (readonly [string, number])[] = [
 ];
 
 function describeDefault({ fallback, unit }: Setting<unknown>): string {
-  if (fallback === '') return 'none';
+  if (fallback === '') return 'not set';
   const plain = typeof fallback === 'boolean' ? Number(fallback) : fallback;
   const size =
     unit === 'bytes' && typeof plain === 'number' ? sizes.find(([, bytes]) => plain >= bytes && plain % bytes === 0) : undefined;
