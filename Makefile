@@ -29,7 +29,7 @@ test: $(installed) $(pages) ## run every test that this machine can run, and say
 check: check-types check-lint check-format check-dead-code ## types, lint, format, dead code
 
 check-types: $(installed)
-	@echo 'types' && tsc && { [ ! -f services/pages/tsconfig.json ] || tsc -p services/pages; }
+	@echo 'types' && tsc && tsc -p services/pages && tsc -p services/pages/service-worker
 
 check-lint: $(installed)
 	@echo 'lint' && oxlint
