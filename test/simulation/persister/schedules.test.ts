@@ -82,10 +82,13 @@ async function live(seed: number): Promise<{ readonly compactions: number; reado
   };
 }
 
-const seeds = Array.from({ length: 60 }, (_, index) => index + 1);
-
-test.each(seeds)('PS2: several persisters, slow, late, failing and killed, lose nothing (seed %i)', async (seed) => {
-  const { compactions, errors } = await live(seed);
-  expect(compactions).toBeGreaterThan(0);
-  expect(errors).toBeGreaterThan(0);
+test('PS2: several persisters, slow, late, failing and killed, lose nothing', async () => {
+  const total = { compactions: 0, errors: 0 };
+  for (let seed = 1; seed <= 60; seed++) {
+    const { compactions, errors } = await live(seed);
+    total.compactions += compactions;
+    total.errors += errors;
+  }
+  expect(total.compactions).toBeGreaterThan(500);
+  expect(total.errors).toBeGreaterThan(500);
 });
