@@ -114,11 +114,10 @@ class Caret extends WidgetType {
     const caret = document.createElement('span');
     caret.className = `remote-caret person-${this.#person.colour}`;
     caret.ariaHidden = 'true';
-    const name = document.createElement('span');
-    name.className = 'remote-name';
-    name.textContent = this.#person.name;
-    // Word joiners: the caret has no width of its own and no line may break around it.
-    caret.append('\u2060', name, '\u2060');
+    // The name is drawn from here by `style.css`: it is no text of the document, to be copied or searched.
+    caret.dataset['name'] = this.#person.name;
+    // A word joiner: it gives the caret the height of the line, and no line breaks at it.
+    caret.textContent = '\u2060';
     return caret;
   }
 }

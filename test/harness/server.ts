@@ -8,6 +8,7 @@
 
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -21,7 +22,7 @@ const stderrCharactersMax = 1_000_000;
 export type ServerOptions = {
   /** Where its data lives. Without it: a new temporary directory, which goes when the process has ended. */
   readonly dataDir?: string;
-  /** 0, the default: any free one. Give the port of a killed server to come back at the same address. */
+  /** Without it: a free one. Give the port of a killed server to come back at the same address. */
   readonly port?: number;
   /** Further settings by name without their prefix: `{ FRAME_BYTES_MAX: 4096 }`. */
   readonly settings?: Readonly<Record<string, string | number>>;
@@ -57,7 +58,11 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   const temporary = options.dataDir === undefined ? await makeDataDir() : undefined;
   const child = spawn(join(root, 'node_modules/.bin/node'), ['services/standalone/main.ts'], {
     cwd: root,
-    env: environment({ ...options.settings, PORT: options.port ?? 0, DATA_DIR: options.dataDir ?? temporary?.path ?? '' }),
+    env: environment({
+      ...options.settings,
+      PORT: options.port ?? (await freePort()),
+      DATA_DIR: options.dataDir ?? temporary?.path ?? '',
+    }),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let diagnostics = '';
@@ -107,6 +112,21 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
       );
     },
   };
+}
+
+/**
+ * A port on which a server can be killed and come back. Not any port: those that the system hands out (`PORT=0`) are also the ends of other programs' connections,
+ * and what remains of a killed server's connections keeps one shut for a minute unless it was asked for by its number.
+ */
+async function freePort(): Promise<number> {
+  const port = 20_000 + Math.floor(Math.random() * 12_000);
+  const probe = createServer();
+  const taken = await new Promise<boolean>((settle) => {
+    probe.once('error', () => settle(true)).listen(port, '127.0.0.1', () => settle(false));
+  });
+  if (taken) return freePort();
+  await new Promise((settle) => probe.close(settle));
+  return port;
 }
 
 /** This process's environment without settings of Inkstream's that a person may have in the shell, plus the given ones. */

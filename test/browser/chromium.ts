@@ -1,0 +1,43 @@
+/**
+ * The system's Chromium, driven by playwright-core. None is downloaded: where there is none, the tests that want one say so and are left out.
+ */
+
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { chromium, type Browser } from 'playwright-core';
+
+const names = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome', 'chrome', 'microsoft-edge'];
+const flags = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** The first browser of a usual name on the PATH. */
+const executablePath = (process.env['PATH'] ?? '')
+  .split(delimiter)
+  .flatMap((folder) => names.map((name) => join(folder, name)))
+  .find(isExecutable);
+
+/** Why browser tests are left out here, or undefined where they can run. */
+export const withoutChromium = executablePath === undefined ? `no Chromium on the PATH (${names.join(', ')})` : undefined;
+
+/** @throws Error where there is none: look at `withoutChromium` first. */
+export function launchChromium(): Promise<Browser> {
+  if (executablePath === undefined) throw new Error(withoutChromium);
+  return chromium.launch({ executablePath, args: flags });
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
