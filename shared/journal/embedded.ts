@@ -197,7 +197,7 @@ const trimmedAtOnce = 1000; // batches in one transaction: its list of changed p
 async function trimPartition(environment: Environment, state: PartitionState, below: Offset): Promise<void> {
   const { partition } = state;
   for (;;) {
-    const limit = Math.min(below, state.highWater);
+    const limit = Math.max(0, Math.min(below, state.highWater)); // what is kept for a while makes callers go below 0
     const range = { from: keyOf('j', partition), below: keyOf('j', partition, limit), limit: trimmedAtOnce };
     const keys = [...environment.keys(range)].filter((key) => nextInKey(key) <= limit);
     const last = keys.at(-1);

@@ -25,7 +25,8 @@ export function decodeBatch(
     return found;
   });
   if (slots.kind === 'newer-version') return { records: [], end: { kind: 'newer-version', offset: first, found: slots.found } };
-  if (slots.kind === 'unreadable') return { records: [{ offset: first, unreadable: slots.reason, bytes }] };
+  if (slots.kind === 'unreadable')
+    return { records: [{ offset: first, unreadable: slots.reason, bytes: new Uint8Array(bytes) }] };
   const records: ReadRecord[] = [];
   for (const [index, slot] of slots.value.entries()) {
     const offset = first + index;

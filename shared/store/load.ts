@@ -7,7 +7,6 @@
  * corruption, and an error.
  */
 
-import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Offset } from '#shared/journal/journal.ts';
@@ -46,8 +45,20 @@ async function readSnapshot(
   }
   const found = hash.digest('hex');
   if (found !== sha256) return { wrong: `its hash is ${found} and should be ${sha256}` };
+  return { update: concatenate(parts) };
+}
+
+/** One array, and not a Buffer, whose `slice` would be a view. */
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
   const [only] = parts;
-  return { update: parts.length === 1 && only !== undefined ? only : Buffer.concat(parts) };
+  if (only !== undefined && parts.length === 1) return only;
+  const whole = new Uint8Array(parts.reduce((bytes, part) => bytes + part.byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.byteLength;
+  }
+  return whole;
 }
 
 /**
