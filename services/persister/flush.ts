@@ -21,6 +21,7 @@ import type { DocumentRecords, Gathering } from './intake.ts';
 import type { PersisterLimits } from './limits.ts';
 import type { DeadLetter, DeadLetterOffice, PersisterMetrics } from './reporting.ts';
 import { isUnavailable, persevere, type Retrying } from './retry.ts';
+import { createSlices } from './slices.ts';
 import { makeSegments, type MergeUpdates } from './segments.ts';
 
 export type FlushContext = {
@@ -89,35 +90,31 @@ async function writeSegments(
   const remaining = [...documents];
   const letters: DeadLetter[] = [];
   const ended: Exclude<Written, { readonly kind: 'written' }>[] = [];
-  let sliceEnd = clock.monotonic() + limits.flushSliceMs;
+  const breathe = createSlices(clock, limits.flushSliceMs);
+  const cut = { segmentBytesMax: store.segmentBytesMax, runBytes: limits.flushBytes };
 
   const writeOne = async (document: DocumentName, records: DocumentRecords): Promise<void> => {
-    const made = makeSegments(document, records, merge, store.segmentBytesMax);
-    if (made.kind === 'too-large') {
-      ended.push({ kind: 'too-large', document, offset: made.offset, bytes: made.bytes });
-      return;
-    }
+    const written = { segments: 0, bytes: 0 };
     // One after the other: what is stored of a document never has a hole in it.
-    for (const segment of made.segments) {
+    for (const made of makeSegments(document, records, merge, cut)) {
+      if (made.kind === 'too-large')
+        return void ended.push({ kind: 'too-large', document, offset: made.offset, bytes: made.bytes });
+      for (const { offset, reason, update } of made.culprits)
+        letters.push({ partition, offset, document, reason, bytes: update });
+      const { segment } = made;
+      if (segment === undefined) continue;
       const done = await persevere(() => store.putSegment(segment), retrying);
-      if (done.kind === 'gave-up') {
-        ended.push(done);
-        return;
-      }
+      if (done.kind === 'gave-up') return void ended.push(done);
+      written.segments++;
+      written.bytes += segment.update.byteLength;
+      await breathe();
     }
-    for (const { offset, reason, update } of made.culprits) letters.push({ partition, offset, document, reason, bytes: update });
-    stored.set(document, {
-      segments: made.segments.length,
-      bytes: made.segments.reduce((sum, segment) => sum + segment.update.byteLength, 0),
-    });
+    stored.set(document, written);
   };
 
   const write = async (): Promise<void> => {
     for (let next = remaining.pop(); next !== undefined && ended.length === 0; next = remaining.pop()) {
-      if (clock.monotonic() >= sliceEnd) {
-        await new Promise((resolve) => setImmediate(resolve));
-        sliceEnd = clock.monotonic() + limits.flushSliceMs;
-      }
+      await breathe();
       await writeOne(...next);
     }
   };

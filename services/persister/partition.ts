@@ -14,6 +14,7 @@ import { flush, type FlushContext, type Flushed } from './flush.ts';
 import { type Allowance, type Gathering, startGathering, takeBatch } from './intake.ts';
 import type { PartitionState, PartitionStatus, PersisterError, PersisterLag } from './reporting.ts';
 import { backoffMs, pause, persevere, type Retrying } from './retry.ts';
+import { createSlices } from './slices.ts';
 
 export type PartitionContext = Omit<FlushContext, 'retrying'> & {
   /** Shared by all partitions. */
@@ -140,6 +141,7 @@ export class PartitionPersister {
     const { journal, partition, clock, allowance, limits } = this.#context;
     const { draining } = this.#context.retrying;
     const alarm = createAlarm(clock);
+    const breathe = createSlices(clock, limits.flushSliceMs);
     const over = Promise.withResolvers<void>();
     let end: Turn | undefined;
     const onBatch = (batch: Batch): Promise<void> | undefined => {
@@ -155,7 +157,7 @@ export class PartitionPersister {
       const room = allowance.room();
       if (room !== undefined || this.#gathering.updateBytes >= limits.flushBytes) alarm.ring();
       else alarm.ringWithin(limits.flushIntervalMs);
-      return room === undefined ? undefined : Promise.race([room, over.promise]);
+      return room === undefined ? breathe() : Promise.race([room, over.promise]);
     };
     const onEnd = (found: FollowEnd): void => {
       end ??= turnAfter(found);

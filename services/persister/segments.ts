@@ -18,40 +18,41 @@ export type MergeUpdates = (updates: readonly Uint8Array[]) => Uint8Array;
 
 export type Culprit = { readonly offset: Offset; readonly reason: string; readonly update: Uint8Array };
 
-export type MadeSegments =
-  | { readonly kind: 'made'; readonly segments: readonly Segment[]; readonly culprits: readonly Culprit[] }
+export type Made =
+  | { readonly kind: 'made'; readonly segment: Segment | undefined; readonly culprits: readonly Culprit[] }
   /** One record alone is longer than a segment may be. It must not be dropped, so somebody has to decide. */
   | { readonly kind: 'too-large'; readonly offset: Offset; readonly bytes: number };
 
+/** `segmentBytesMax` is the store's; `runBytes`, at most that, is how many bytes of updates are merged in one go. */
+export type Cut = { readonly segmentBytesMax: number; readonly runBytes: number };
+
 type Run = { readonly from: number; readonly to: number };
 
-/** The fewest segments of at most `segmentBytesMax` bytes that greedy cutting finds; each covers its records' offsets without a hole. */
-export function makeSegments(
-  document: DocumentName,
-  records: DocumentRecords,
-  merge: MergeUpdates,
-  segmentBytesMax: number,
-): MadeSegments {
+/** The segments of a document's records, in order, without a hole between them; one at a time, since merging takes time and memory. */
+export function* makeSegments(document: DocumentName, records: DocumentRecords, merge: MergeUpdates, cut: Cut): Generator<Made> {
   const { offsets, updates } = records;
-  const segments: Segment[] = [];
-  const culprits: Culprit[] = [];
-  const runs = cutIntoRuns(updates, segmentBytesMax).toReversed();
+  const runs = cutIntoRuns(updates, Math.min(cut.runBytes, cut.segmentBytesMax)).toReversed();
   for (let run = runs.pop(); run !== undefined; run = runs.pop()) {
     const merged = mergeOrBisect(updates, run, merge);
-    if (merged.update !== undefined && merged.update.byteLength > segmentBytesMax) {
-      if (run.to - run.from === 1)
-        return { kind: 'too-large', offset: offsetAt(offsets, run.from), bytes: merged.update.byteLength };
+    const first = offsetAt(offsets, run.from);
+    if (merged.update !== undefined && merged.update.byteLength > cut.segmentBytesMax) {
+      if (run.to - run.from === 1) {
+        yield { kind: 'too-large', offset: first, bytes: merged.update.byteLength };
+        return;
+      }
       const middle = (run.from + run.to) >> 1;
       runs.push({ from: middle, to: run.to }, { from: run.from, to: middle });
       continue;
     }
-    for (const { index, reason } of merged.culprits) {
-      culprits.push({ offset: offsetAt(offsets, index), reason, update: updates[index] ?? new Uint8Array() });
-    }
-    if (merged.update === undefined) continue;
-    segments.push({ document, first: offsetAt(offsets, run.from), last: offsetAt(offsets, run.to - 1), update: merged.update });
+    const last = offsetAt(offsets, run.to - 1);
+    const segment = merged.update === undefined ? undefined : { document, first, last, update: merged.update };
+    const culprits = merged.culprits.map(({ index, reason }) => ({
+      offset: offsetAt(offsets, index),
+      reason,
+      update: updates[index] ?? new Uint8Array(),
+    }));
+    yield { kind: 'made', segment, culprits };
   }
-  return { kind: 'made', segments, culprits };
 }
 
 function cutIntoRuns(updates: readonly Uint8Array[], bytesMax: number): Run[] {
