@@ -53,6 +53,13 @@ const layout: readonly Sample[] = [
 ];
 
 const vendors: readonly Sample[] = [
+  {
+    file: 'services/gateway/k.ts',
+    source: "import type { Doc } from 'yjs';\n\nexport type Kept = Doc;\n",
+    rule: 'no-restricted-imports',
+    verdict: 'refused',
+  },
+  { file: 'services/gateway/l.ts', source: "export { Doc } from 'yjs';\n", rule: 'no-restricted-imports', verdict: 'refused' },
   brings('services/gateway/edge.ts', 'uWebSockets.js', 'fine'),
   brings('services/gateway/c.ts', 'uWebSockets.js', 'refused'),
   brings('services/standalone/c.ts', 'uWebSockets.js', 'refused'),
