@@ -207,6 +207,13 @@ export default {
         'vitest/no-focused-tests': 'error',
         'vitest/no-identical-title': 'error',
         'vitest/no-disabled-tests': 'error',
+        // Contract suites and simulations expect in functions of their own, and say in `expect(value, message)` which seed it was.
+        'vitest/expect-expect': 'off',
+        'vitest/no-standalone-expect': 'off',
+        'vitest/no-conditional-expect': 'off',
+        'vitest/valid-expect': ['error', { maxArgs: 2 }],
+        // Asymmetric matchers (`expect.any(Number)`) are `any`.
+        'typescript/no-unsafe-assignment': 'off',
       },
     },
     ...[...folders, ...otherHomes].map(importsOf),
