@@ -56,8 +56,8 @@ readme: $(installed) ## write the README's table of settings from the code
 	@node test/harness/settings-table.ts
 
 .PHONY: clean
-clean: ## remove what was built and what was run: pages, data and logs under .local/, packages
-	rm -rf services/pages/dist .local node_modules
+clean: ## remove what was built and installed; documents (.local/data) stay
+	rm -rf services/pages/dist .local/test-report.json node_modules
 
 $(pages): $(pages_sources) | $(installed)
 	@vite build --logLevel warn services/pages && touch $@
