@@ -90,6 +90,17 @@ type FragmentSender = {
   readonly [Name in 'sendFirstFragment' | 'sendFragment' | 'sendLastFragment']: (piece: Uint8Array, option: boolean) => number;
 };
 
+/** Messages up to here are copied into Node's pool: an ArrayBuffer of its own costs more than all else that is done with a keystroke. */
+const pooledBytesMax = 1024;
+
+/** What a message holds is valid during the call alone. */
+function copyOf(message: ArrayBuffer): Uint8Array {
+  if (message.byteLength > pooledBytesMax) return new Uint8Array(message.slice(0));
+  const copy = Buffer.allocUnsafe(message.byteLength);
+  copy.set(new Uint8Array(message));
+  return copy;
+}
+
 function answer(response: uws.HttpResponse, { status, headers, body }: HttpAnswer): void {
   response.cork(() => {
     response.writeStatus(`${status} ${statusText[status] ?? ''}`);
@@ -157,7 +168,7 @@ export function listen(parts: EdgeParts): Promise<Edge> {
       data.socket = new Socket(socket);
       data.events = data.admitted.attach(data.socket);
     },
-    message: (socket, message) => socket.getUserData().events?.message(new Uint8Array(message.slice(0))),
+    message: (socket, message) => socket.getUserData().events?.message(copyOf(message)),
     drain: (socket) => socket.getUserData().events?.drained(),
     close: (socket) => {
       const data = socket.getUserData();

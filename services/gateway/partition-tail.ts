@@ -3,8 +3,9 @@
  *
  * A document opens from the store, which has everything below the partition's checkpoint, and from the journal's records since. Reading those
  * records again for each document that opens would cost as much as all of them together each time. So while any room of a
- * partition is open it is read once, from the checkpoint on, and what comes is kept per document: the tail. It is bounded, and
- * shrinks as the checkpoint moves on; a document whose records have left it is read by itself (`readRecords`).
+ * partition is open it is read once, from the checkpoint on, and what comes is kept: the tail. It is bounded, and shrinks as the checkpoint
+ * moves on; a document whose records have left it is read by itself (`readRecords`). It is kept batch by batch, as it came: documents open
+ * a thousand times less often than records arrive.
  *
  * No gap goes unseen (rule 5): a batch that does not begin where the one before it ended, or a partition that can't be followed any
  * more, ends the tail, and with it every room of the partition.
@@ -39,7 +40,7 @@ const describeEnd = (end: FollowEnd): string => {
 /** What a record weighs in memory besides its update. */
 const recordOverheadBytes = 200;
 
-const weigh = ({ record }: TailRecord): number => record.update.length + recordOverheadBytes;
+type Kept = { readonly batch: Batch; readonly bytes: number };
 
 export class PartitionTail {
   readonly #partition: Partition;
@@ -47,8 +48,7 @@ export class PartitionTail {
   readonly #onLost: (reason: string) => void;
   readonly #following: Following;
   readonly #listeners = new Map<DocumentName, Set<Listener>>();
-  readonly #byDocument = new Map<DocumentName, TailRecord[]>();
-  readonly #order: TailRecord[] = [];
+  #kept: Kept[] = [];
   #bytes = 0;
   #start: Offset;
   #next: Offset;
@@ -78,6 +78,11 @@ export class PartitionTail {
     return this.#next;
   }
 
+  /** Throws `TailLost` where nothing comes any more. */
+  assertFollowing(): void {
+    if (this.#lost !== undefined) throw this.#lost;
+  }
+
   /** Resolves when every record below `offset` was seen; rejects with `TailLost`. */
   reached(offset: Offset): Promise<void> {
     if (this.#lost !== undefined) return Promise.reject(this.#lost);
@@ -88,7 +93,14 @@ export class PartitionTail {
   /** The records of a document at `from` or later that were seen so far. Asserts that none of them has left the tail. */
   recordsOf(document: DocumentName, from: Offset): readonly TailRecord[] {
     if (from < this.#start) throw new Error(`the tail begins at ${this.#start}, after ${from}`);
-    return (this.#byDocument.get(document) ?? []).filter(({ offset }) => offset >= from);
+    const records: TailRecord[] = [];
+    for (const { batch } of this.#kept) {
+      if (batch.next <= from) continue;
+      for (const entry of batch.records) {
+        if ('record' in entry && entry.record.document === document && entry.offset >= from) records.push(entry);
+      }
+    }
+    return records;
   }
 
   /** Calls `listener` with every later record of `document`, until the returned function is called. */
@@ -101,12 +113,10 @@ export class PartitionTail {
     };
   }
 
-  /** Lets go of the records below `below`. */
+  /** Lets go of the batches that are wholly below `below`. */
   trim(below: Offset): void {
-    if (below <= this.#start) return;
-    const kept = this.#order.findIndex(({ offset }) => offset >= below);
-    this.#drop(kept === -1 ? this.#order.length : kept);
-    this.#start = Math.min(below, this.#next);
+    const count = this.#kept.findIndex(({ batch }) => batch.next > below);
+    this.#drop(count === -1 ? this.#kept.length : count);
   }
 
   stop(): Promise<void> {
@@ -121,48 +131,33 @@ export class PartitionTail {
       this.#lose(`a batch begins at ${batch.first}, where ${this.#next} was to come`);
       return;
     }
-    for (const entry of batch.records) {
-      // What is no record was nobody's edit that we could show; the persister sets it aside and says so.
-      if ('record' in entry) this.#keep(entry);
-    }
     this.#next = batch.next;
-    this.#shrink();
+    this.#keep(batch);
     const waiting = this.#waiting;
     this.#waiting = waiting.filter(({ offset }) => offset > this.#next);
     for (const { offset, resolve } of waiting) if (offset <= this.#next) resolve();
   }
 
-  #keep(entry: TailRecord): void {
-    const { document } = entry.record;
-    const records = this.#byDocument.get(document);
-    if (records === undefined) this.#byDocument.set(document, [entry]);
-    else records.push(entry);
-    this.#order.push(entry);
-    this.#bytes += weigh(entry);
-    for (const listener of this.#listeners.get(document) ?? []) listener(entry);
-  }
-
-  #shrink(): void {
-    let bytes = this.#bytes;
-    let count = 0;
-    for (const entry of this.#order) {
-      if (bytes <= this.#bytesMax) break;
-      bytes -= weigh(entry);
-      count++;
+  #keep(batch: Batch): void {
+    let bytes = 0;
+    for (const entry of batch.records) {
+      // What is no record was nobody's edit that we could show; the persister sets it aside and says so.
+      if (!('record' in entry)) continue;
+      bytes += entry.record.update.length + recordOverheadBytes;
+      for (const listener of this.#listeners.get(entry.record.document) ?? []) listener(entry);
     }
-    if (count === 0) return;
-    const last = this.#order[count - 1];
+    this.#kept.push({ batch, bytes });
+    this.#bytes += bytes;
+    let count = 0;
+    for (let left = this.#bytes; left > this.#bytesMax; count++) left -= this.#kept[count]?.bytes ?? left;
     this.#drop(count);
-    if (last !== undefined) this.#start = last.offset + 1;
   }
 
   #drop(count: number): void {
-    for (const entry of this.#order.splice(0, count)) {
-      const { document } = entry.record;
-      const records = this.#byDocument.get(document);
-      records?.shift();
-      if (records?.length === 0) this.#byDocument.delete(document);
-      this.#bytes -= weigh(entry);
+    if (count === 0) return;
+    for (const { batch, bytes } of this.#kept.splice(0, count)) {
+      this.#bytes -= bytes;
+      this.#start = batch.next;
     }
   }
 
