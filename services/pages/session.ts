@@ -15,7 +15,7 @@ import * as Y from 'yjs';
 import { roomName } from './document-name.ts';
 import { keepOffline } from './offline-copy.ts';
 import { edited, frameSent, isSaved, opened, settledUpTo, type Connection } from './saved-state.ts';
-import { explainClose } from './status.ts';
+import { explainClose, mayComeBack } from './status.ts';
 
 const messageAck = 8;
 
@@ -50,6 +50,7 @@ export function openSession(name: string, onChange: (state: SessionState) => voi
     connect: false,
     disableBc: true,
     params: { ack: '1' },
+    shouldReconnect: ({ code }) => mayComeBack(code),
     WebSocketPolyfill: reportingWebSocket((frame) => change({ connection: frameSent(state.connection, decodeFrame(frame)) })),
   });
   provider.messageHandlers[messageAck] = (_encoder, decoder) => {

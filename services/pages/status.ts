@@ -37,8 +37,14 @@ export function announceConnection(connection: Connection, kept: boolean): strin
 }
 
 /**
- * Why the server closed the connection, for the person at the screen; undefined for what passes unnoticed (networks, restarts). After
- * 4400 to 4499 the provider never comes back, after everything else it does; `shared/wire/close-codes.ts` has what we send.
+ * Whether a connection that was closed with this code is worth another try. 4400 to 4499 mean never; and who was too large (1009) would send
+ * the same again, several times a second and for ever, since each new connection begins with all that is not saved.
+ */
+export const mayComeBack = (code: number): boolean => code !== 1009 && !(code >= 4400 && code < 4500);
+
+/**
+ * Why the server closed the connection, for the person at the screen; undefined for what passes unnoticed (networks, restarts).
+ * `shared/wire/close-codes.ts` has the codes that are ours.
  */
 export function explainClose(code: number, reason: string): string | undefined {
   const because = reason === '' ? '' : ` (${reason})`;

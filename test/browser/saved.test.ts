@@ -76,7 +76,6 @@ describe('PG5: what the server refuses is explained', () => {
       'Closed: kept in this browser',
     ],
     [1013, 'the journal is away', /can’t take more at the moment \(the journal is away\)/u, 'Saved'],
-    [1009, 'a frame has at most 1 MB', /too large for the server \(a frame has at most 1 MB\)/u, 'Saved'],
   ])('%i', async (code, reason, words, status) => {
     const between = middleman();
     const ada = await openWriter(site.browser(), site.server().url, newDocument('refused'), { prepare: between.prepare });
@@ -89,6 +88,32 @@ describe('PG5: what the server refuses is explained', () => {
     await ada.seesStatus(status);
     if (code < 4000) await ada.page.getByRole('alert').waitFor({ state: 'hidden' });
     expect(await ada.text()).toBe('kept');
+  });
+
+  test('a change that is too large: nothing is called saved, nothing is lost, and undoing it and reloading is the way out', async () => {
+    const server = await startServer({ settings: { FRAME_BYTES_MAX: 4096 } });
+    onTestFinished(() => server.kill());
+    const ada = await openWriter(site.browser(), server.url, newDocument('large'));
+    await ada.type('small ');
+    await ada.seesStatus('Saved');
+    await ada.page.reload();
+    await ada.seesText('small ');
+    await ada.type('');
+    await ada.page.keyboard.insertText('x'.repeat(5000));
+    await ada.page
+      .getByRole('alert')
+      .getByText(/too large for the server \(the message has \d+ bytes/u)
+      .waitFor();
+    await ada.seesStatus('Closed: kept in this browser');
+    expect((await ada.statuses()).lastIndexOf('Saved')).toBeLessThan((await ada.statuses()).lastIndexOf('Saving…'));
+    await ada.page.keyboard.press('Control+z');
+    await ada.seesText('small ');
+    await ada.page.reload();
+    await ada.seesStatus('Saved');
+    await ada.type('and on');
+    await ada.seesText('small and on');
+    await ada.seesStatus('Saved');
+    expect(await ada.page.getByRole('alert').isVisible()).toBe(false);
   });
 });
 

@@ -4,7 +4,7 @@
  */
 
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 
 /** For `expect.poll`: how long a condition may take to come true on a busy machine. */
 export const patient = { timeout: 20_000 };
@@ -31,10 +31,11 @@ export type WriterOptions = BrowserContextOptions & {
   readonly prepare?: (page: Page) => Promise<void>;
 };
 
-/** Opens the page of a document. `path` is what follows the server's address: `/`, `/?document=notes`. */
+/** Opens the page of a document until the test has ended. `path` is what follows the server's address: `/`, `/?document=notes`. */
 export async function openWriter(browser: Browser, url: string, path: string, options: WriterOptions = {}): Promise<Writer> {
   const { name, prepare, ...contextOptions } = options;
   const context = await browser.newContext(contextOptions);
+  onTestFinished(() => context.close());
   await context.addInitScript({ content: recordStatuses });
   if (name !== undefined)
     await context.addInitScript({ content: `localStorage.setItem('inkstream:name', ${JSON.stringify(name)})` });

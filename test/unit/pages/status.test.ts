@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { frameSent, opened, settledUpTo, type Connection } from '#pages/saved-state.ts';
-import { announceConnection, describeStatus, explainClose } from '#pages/status.ts';
+import { announceConnection, describeStatus, explainClose, mayComeBack } from '#pages/status.ts';
 
 const answered: Connection = frameSent(opened(), { kind: 'step2', update: new Uint8Array() });
 
@@ -36,5 +36,10 @@ describe('PG5: a refusal is explained, with the reason that the server gave', ()
 
   test.each([1000, 1001, 1005, 1006, 1012, 4500])('%i passes unnoticed', (code) => {
     expect(explainClose(code, '')).toBeUndefined();
+  });
+
+  test('a connection comes back after what passes, and not after what would only happen again', () => {
+    expect([1000, 1001, 1005, 1006, 1011, 1012, 1013, 4399, 4500].every(mayComeBack)).toBe(true);
+    expect([1009, 4400, 4401, 4499].some(mayComeBack)).toBe(false);
   });
 });
