@@ -1,0 +1,60 @@
+/**
+ * A server that is killed and comes back: one address and one data directory over several processes.
+ *
+ * Its port lies below those that systems give out by themselves, so that nobody is given it while the server is away.
+ */
+
+import { createServer } from 'node:net';
+import { makeDataDir, startServer, type Server, type ServerOptions } from '#test/harness/server.ts';
+
+export type CrashingServer = {
+  readonly url: string;
+  readonly wsUrl: string;
+  readonly dataDir: string;
+  /** The process that runs now, or the last one that did. */
+  readonly process: () => Server;
+  /** kill -9. */
+  readonly kill: () => Promise<void>;
+  readonly start: () => Promise<void>;
+  /** Kills it if it runs, and removes its data. */
+  readonly remove: () => Promise<void>;
+};
+
+const portMin = 20_000;
+const portMax = 30_000;
+
+const canListen = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => void probe.close(() => resolve(true)));
+  });
+
+/** A port that is free now, and that the system gives to nobody who does not ask for it. */
+export async function quietPort(): Promise<number> {
+  for (;;) {
+    const port = portMin + Math.floor(Math.random() * (portMax - portMin));
+    if (await canListen(port)) return port;
+  }
+}
+
+/** Starts a server that a test may kill and start again. */
+export async function startCrashingServer(options: Omit<ServerOptions, 'port' | 'dataDir'> = {}): Promise<CrashingServer> {
+  const port = await quietPort();
+  const directory = await makeDataDir();
+  const start = (): Promise<Server> => startServer({ ...options, port, dataDir: directory.path });
+  let server = await start();
+  return {
+    url: server.url,
+    wsUrl: server.wsUrl,
+    dataDir: directory.path,
+    process: () => server,
+    kill: () => server.kill(),
+    start: async () => {
+      server = await start();
+    },
+    remove: async () => {
+      await server.kill();
+      await directory.remove();
+    },
+  };
+}
