@@ -3,7 +3,8 @@
  *
  * An append that failed may have been written or not, so the same bytes are appended again. If anything of the same room went before it
  * meanwhile, the journal would have an update before what it refers to, and every reader of the journal would have to wait for something that
- * comes later. So there is one append under way at most, and what is flushed meanwhile gathers: one record a room, however many flushes.
+ * comes later. So there is one append under way at most, and what is flushed meanwhile gathers: one record a room, however many flushes
+ * (more only where one would be larger than the journal takes).
  *
  *     flush ─► waiting (one draft a room) ─► appending (retried, the same bytes) ─► durable: the rooms tell their sessions
  *                                                     └─ past unsavedMsMax / unsavedBytesMax: given up, rooms discarded
@@ -53,14 +54,17 @@ export type AppenderParts = {
   /** Called with how long an append took, its retries included, in ms, and how many records it had. */
   readonly onAppended: (ms: number, records: number) => void;
   readonly onFailed: () => void;
+  /** 0 ≤ x < 1: spreads retries. */
+  readonly random: () => number;
 };
 
 const retryMsMin = 50;
 const retryMsMax = 2_000;
 
 type Waiting = { readonly room: Saved; drafts: Draft[] };
+type Saving = Waiting & { readonly records: readonly JournalRecord[] };
 type Attempt = {
-  readonly rooms: readonly Waiting[];
+  readonly rooms: readonly Saving[];
   readonly records: readonly JournalRecord[];
   readonly since: number;
   tries: number;
@@ -74,6 +78,7 @@ export class Appender {
   #attempt: Attempt | undefined;
   #attemptBytes = 0;
   #lastAppendAt = Number.NEGATIVE_INFINITY;
+  #lastSavedAt = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
   #deadline: Timer | undefined;
   readonly #drained: (() => void)[] = [];
@@ -127,23 +132,30 @@ export class Appender {
 
   #begin(): void {
     const { clock, limits } = this.#parts;
-    const rooms = [...this.#waiting.values()];
-    const time = clock.now();
-    const records = rooms.map(({ room, drafts }): JournalRecord => {
-      const [first] = drafts;
-      const update = drafts.length === 1 && first ? first.merged : mergeScanned(drafts.flatMap((draft) => draft.updates));
-      const author = first !== undefined && drafts.every((draft) => draft.author === first.author) ? first.author : '';
-      return { kind: 'update', document: room.document, update, origin: room.origin, author, time };
-    });
-    const attempt: Attempt = { rooms, records, since: this.#waitingSince, tries: 0 };
+    const rooms = [...this.#waiting.values()].map((waiting) => ({ ...waiting, records: this.#recordsOf(waiting) }));
+    const attempt: Attempt = { rooms, records: rooms.flatMap(({ records }) => records), since: this.#waitingSince, tries: 0 };
     this.#attempt = attempt;
     this.#attemptBytes = this.#waitingBytes;
     this.#waiting = new Map();
     this.#waitingBytes = 0;
     this.#lastAppendAt = clock.monotonic();
-    const left = attempt.since + limits.unsavedMsMax - clock.monotonic();
+    // Counted from when the journal last took something: what gathered during a long append is not its fault.
+    const left = Math.max(attempt.since, this.#lastSavedAt) + limits.unsavedMsMax - clock.monotonic();
     this.#deadline = clock.after(left, () => this.#giveUp(`the journal took nothing for ${limits.unsavedMsMax} ms`));
     this.#try(attempt);
+  }
+
+  #recordsOf({ room, drafts }: Waiting): readonly JournalRecord[] {
+    const { clock, journal } = this.#parts;
+    const [first] = drafts;
+    const author = first !== undefined && drafts.every((draft) => draft.author === first.author) ? first.author : '';
+    const updates = drafts.flatMap((draft) => draft.updates);
+    const merged =
+      drafts.length === 1 && first !== undefined && first.merged.length <= journal.recordBytesMax
+        ? [first.merged]
+        : groupBySize(updates, journal.recordBytesMax).map(mergeScanned);
+    const time = clock.now();
+    return merged.map((update) => ({ kind: 'update', document: room.document, update, origin: room.origin, author, time }));
   }
 
   #try(attempt: Attempt): void {
@@ -159,11 +171,14 @@ export class Appender {
 
   #succeeded(attempt: Attempt, outcomes: readonly Appended[]): void {
     this.#finish();
-    this.#parts.onAppended(this.#parts.clock.monotonic() - attempt.since, attempt.records.length);
-    for (const [at, { room, drafts }] of attempt.rooms.entries()) {
-      const outcome = outcomes[at];
-      if (outcome?.kind === 'appended') room.saved(drafts.at(-1)?.sequence ?? 0);
-      else this.#unsavable(room, `the journal takes records of at most ${outcome?.bytesMax} bytes`, true);
+    this.#lastSavedAt = this.#parts.clock.monotonic();
+    this.#parts.onAppended(this.#lastSavedAt - attempt.since, attempt.records.length);
+    let next = 0;
+    for (const { room, drafts, records } of attempt.rooms) {
+      const ours = outcomes.slice(next, (next += records.length));
+      const tooLarge = ours.find((outcome) => outcome.kind === 'too-large');
+      if (tooLarge === undefined) room.saved(drafts.at(-1)?.sequence ?? 0);
+      else this.#unsavable(room, `the journal takes records of at most ${tooLarge.bytesMax} bytes`, true);
     }
     this.#schedule();
     this.#announceDrained();
@@ -175,7 +190,7 @@ export class Appender {
       { error: String(error), records: attempt.records.length, tries: attempt.tries },
       'append failed, trying again',
     );
-    const wait = Math.min(retryMsMax, retryMsMin * 2 ** attempt.tries++) * (0.5 + Math.random() / 2);
+    const wait = Math.min(retryMsMax, retryMsMin * 2 ** attempt.tries++) * (0.5 + this.#parts.random() / 2);
     this.#timer = this.#parts.clock.after(wait, () => {
       this.#timer = undefined;
       this.#try(attempt);
@@ -212,4 +227,19 @@ export class Appender {
     if (this.#attempt !== undefined || this.#waiting.size > 0) return;
     for (const resolve of this.#drained.splice(0)) resolve();
   }
+}
+
+/** Neighbours together, up to `bytesMax` a group; what is larger by itself stays alone. */
+function groupBySize(updates: readonly Scanned[], bytesMax: number): readonly (readonly Scanned[])[] {
+  const groups: Scanned[][] = [];
+  let bytes = Infinity;
+  for (const update of updates) {
+    bytes += update.bytes.length;
+    if (bytes > bytesMax) {
+      groups.push([]);
+      bytes = update.bytes.length;
+    }
+    groups.at(-1)?.push(update);
+  }
+  return groups;
 }

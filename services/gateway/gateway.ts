@@ -74,6 +74,7 @@ function assemble(parts: GatewayParts): Assembly {
     logger,
     onAppended: times.appended,
     onFailed: () => countError(counts, 'append'),
+    random: Math.random,
   });
   const schedule = new FlushSchedule({
     clock,
