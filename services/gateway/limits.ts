@@ -28,6 +28,11 @@ export const gatewayLimitSettings = {
   // Presence.
   awarenessStateBytesMax: amount('bytes', 16 * kiB, 'JSON of one awareness state; more closes its sender (4400)', 64),
   awarenessClientsPerSessionMax: amount('client ids', 32, 'awareness client ids that one connection may speak for'),
+  awarenessClientsPerDocumentMax: amount(
+    'client ids',
+    20_000,
+    'awareness client ids of one document, and in one message; further ones stay unseen',
+  ),
 
   // Rooms.
   documentBytesMax: amount('bytes', 256 * miB, 'size of one document; who would make it larger is closed (1009)', kiB),

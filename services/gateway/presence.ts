@@ -8,7 +8,8 @@
  *   - what a connection says of an id that another one owns is an echo if its clock is known, and is dropped;
  *   - it is a take-over if the connection is newer than the owner, and has not been told of that very state before (a client announces
  *     itself at once when it connects, so a session is told who is here only after its first awareness frame, or a moment later);
- *   - an id goes when its owner does, and not before.
+ *   - an id goes when its owner does, and not before. The clock at which it went is remembered for a while: an echo that was on its way
+ *     would otherwise bring back someone who has left, owned by whoever sent the echo.
  *
  * Changes are gathered, the latest state of each id, and published once a tick.
  */
@@ -24,14 +25,24 @@ export type Speaker = {
   readonly owned: Set<number>;
 };
 
-export type PresenceLimits = { readonly awarenessStateBytesMax: number; readonly awarenessClientsPerSessionMax: number };
+export type PresenceLimits = {
+  readonly awarenessStateBytesMax: number;
+  readonly awarenessClientsPerSessionMax: number;
+  readonly awarenessClientsPerDocumentMax: number;
+};
+
+/** So many of those who went last are remembered. */
+const goneMax = 1_000;
 
 type Present = { readonly owner: Speaker; readonly clock: number; readonly state: Uint8Array };
 
 export class Presence {
   readonly #limits: PresenceLimits;
   readonly #present = new Map<number, Present>();
+  /** By client id, the clock at which it went; the latest last. */
+  readonly #gone = new Map<number, number>();
   readonly #changed = new Map<number, AwarenessEntry>();
+  #everyone: Uint8Array | undefined;
 
   constructor(limits: PresenceLimits) {
     this.#limits = limits;
@@ -71,16 +82,18 @@ export class Presence {
     return update;
   }
 
-  /** An awareness update of everyone, or undefined where nobody is here. */
+  /** An awareness update of everyone, or undefined where nobody is here. Made once until somebody changes. */
   everyone(): Uint8Array | undefined {
     if (this.#present.size === 0) return undefined;
-    return encodeAwarenessUpdate([...this.#present].map(([client, { clock, state }]) => ({ client, clock, state })));
+    return (this.#everyone ??= encodeAwarenessUpdate(
+      [...this.#present].map(([client, { clock, state }]) => ({ client, clock, state })),
+    ));
   }
 
   #hearEntry(speaker: Speaker, entry: AwarenessEntry): string | undefined {
     const { client, clock } = entry;
     const present = this.#present.get(client);
-    if (present !== undefined && !speaks(speaker, present, clock)) return undefined;
+    if (present === undefined ? this.#isEchoOfGone(speaker, entry) : !speaks(speaker, present, entry)) return undefined;
     if (isGone(entry)) {
       if (present?.owner === speaker) {
         this.#remove(client, clock);
@@ -93,25 +106,43 @@ export class Presence {
     if (present?.owner !== speaker && speaker.owned.size >= this.#limits.awarenessClientsPerSessionMax) {
       return `one connection can't speak for more than ${this.#limits.awarenessClientsPerSessionMax} awareness client ids`;
     }
+    if (present === undefined && this.#present.size >= this.#limits.awarenessClientsPerDocumentMax) return undefined;
     present?.owner.owned.delete(client);
     speaker.owned.add(client);
-    // The entry is a view into its message; what stays must not keep the message.
-    const state = entry.state.slice();
+    // The entry is a view into its message; what stays must not keep the message. (`slice` of a Buffer is a view, too.)
+    const state = new Uint8Array(entry.state);
     this.#present.set(client, { owner: speaker, clock, state });
-    this.#changed.set(client, { client, clock, state });
+    this.#gone.delete(client);
+    this.#note({ client, clock, state });
     return undefined;
+  }
+
+  #isEchoOfGone(speaker: Speaker, { client, clock }: AwarenessEntry): boolean {
+    const gone = this.#gone.get(client);
+    return gone !== undefined && (clock < gone || (clock === gone && speaker.informed));
   }
 
   #remove(client: number, clock: number): void {
     this.#present.delete(client);
-    this.#changed.set(client, { client, clock, state: goneState });
+    this.#gone.set(client, clock);
+    for (const [oldest] of this.#gone) {
+      if (this.#gone.size <= goneMax) break;
+      this.#gone.delete(oldest);
+    }
+    this.#note({ client, clock, state: goneState });
+  }
+
+  #note(entry: AwarenessEntry): void {
+    this.#changed.set(entry.client, entry);
+    this.#everyone = undefined;
   }
 }
 
-/** Whether what `speaker` says of a client at `clock` counts, given what is known. */
-function speaks(speaker: Speaker, { owner, clock: known }: Present, clock: number): boolean {
+/** Whether what `speaker` says of a client counts, given what is known. */
+function speaks(speaker: Speaker, { owner, clock: known }: Present, entry: AwarenessEntry): boolean {
+  const { clock } = entry;
   // y-protocols: a state counts with a higher clock; "gone" with an equal one, too.
-  if (owner === speaker) return clock >= known;
+  if (owner === speaker) return clock > known || (clock === known && isGone(entry));
   if (speaker.number < owner.number) return false;
   return clock > known || (clock === known && !speaker.informed);
 }

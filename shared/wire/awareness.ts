@@ -60,14 +60,18 @@ export function checkState(state: Uint8Array, bytesMax: number): string | undefi
   }
 }
 
-/** The entries of an awareness update (views into `bytes`, states unchecked), or why it is none. Never throws. */
+/**
+ * The entries of an awareness update (views into `bytes`, states unchecked), or why it is none. Never throws. An entry takes three bytes on
+ * the wire and two hundred here: hence `entriesMax`.
+ */
 export function decodeAwareness(
   bytes: Uint8Array,
+  entriesMax: number,
 ): { readonly entries: readonly AwarenessEntry[] } | { readonly refused: string } {
   const cursor = cursorOf(bytes);
   const count = readVarUint(cursor);
+  if (count > entriesMax) return { refused: `the awareness update speaks of ${count} clients; at most ${entriesMax} are taken` };
   const entries: AwarenessEntry[] = [];
-  // An entry has three bytes at least, so a large count can't outrun the bytes that came.
   for (let i = 0; i < count && !cursor.failed; i++) {
     const client = readVarUint(cursor);
     const clock = readVarUint(cursor);
