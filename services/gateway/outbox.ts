@@ -100,6 +100,12 @@ export class Outbox {
     else this.#presenceMissed = true;
   }
 
+  /** Tells the session who is here: all of them. */
+  everyone(): void {
+    if (this.#behindSince === undefined) this.#data(this.#everyoneFrame());
+    else this.#presenceMissed = true;
+  }
+
   /** A small frame that everything else may wait for (Step1). */
   control(frame: Uint8Array): void {
     this.#send(frame);
@@ -119,7 +125,10 @@ export class Outbox {
 
   /** The first `frames` frames of this session are settled. */
   ack(frames: number): void {
-    if (this.#behindSince === undefined) this.#sendAck(frames);
+    const { ack } = this.#framing;
+    if (ack === undefined) return;
+    // A client that sends and does not read would otherwise pile up acknowledgements in its socket.
+    if (this.#behindSince === undefined) this.#data(ack(frames));
     else this.#ackDue = frames;
   }
 
@@ -132,10 +141,8 @@ export class Outbox {
     if (this.#behindSince === undefined) return;
     while (!this.#closed && this.#connection.buffered() < this.#limits.outboxHighWaterBytes) {
       if (this.#stream !== undefined) this.#continueStream(this.#stream);
-      else if (this.#ackDue > 0) {
-        this.#sendAck(this.#ackDue);
-        this.#ackDue = 0;
-      } else if (!this.#catchUp()) return;
+      else if (this.#ackDue > 0) this.#sendAckDue();
+      else if (!this.#catchUp()) return;
     }
   }
 
@@ -166,15 +173,21 @@ export class Outbox {
     }
     if (this.#presenceMissed) {
       this.#presenceMissed = false;
-      const everyone = this.#room.everyone();
-      if (everyone !== undefined) this.#write(this.#framing.awareness(everyone));
+      const frame = this.#everyoneFrame();
+      if (frame !== undefined) this.#write(frame);
       return true;
     }
     this.#becomeFlowing();
     return false;
   }
 
-  #data(frame: Uint8Array): void {
+  #everyoneFrame(): Uint8Array | undefined {
+    const everyone = this.#room.everyone();
+    return everyone === undefined ? undefined : this.#framing.awareness(everyone);
+  }
+
+  #data(frame: Uint8Array | undefined): void {
+    if (this.#closed || frame === undefined) return;
     this.#write(frame);
     if (this.#stream !== undefined) this.drained();
     if (this.#behindSince === undefined && this.#connection.buffered() > this.#limits.outboxHighWaterBytes) this.#becomeBehind();
@@ -210,9 +223,10 @@ export class Outbox {
     this.#connection.send(frame);
   }
 
-  #sendAck(frames: number): void {
+  #sendAckDue(): void {
     const { ack } = this.#framing;
-    if (ack !== undefined) this.#send(ack(frames));
+    if (ack !== undefined) this.#send(ack(this.#ackDue));
+    this.#ackDue = 0;
   }
 
   #becomeBehind(): void {

@@ -12,14 +12,18 @@
 
 import type { Draft, Saved } from '#gateway/appender.ts';
 import type { CatchUp, Outbox, Position } from '#gateway/outbox.ts';
+import { DiffCache } from '#gateway/diff-cache.ts';
+import { type Held, HeldUpdates } from '#gateway/held-updates.ts';
 import { Presence, type PresenceLimits, type Speaker } from '#gateway/presence.ts';
 import type { DocumentState } from '#shared/document/document-state.ts';
 import { impliedDeletions } from '#shared/document/implied-deletions.ts';
-import type { UpdateLimits } from '#shared/document/limits.ts';
+import { storedUpdateLimits } from '#shared/document/limits.ts';
 import { mergeScanned, mergeUpdates } from '#shared/document/merge.ts';
 import type { DocumentName } from '#shared/document/name.ts';
+import type { Missing } from '#shared/document/readiness.ts';
 import { type Scanned, scanUpdate } from '#shared/document/scan.ts';
-import { parseStateVector } from '#shared/document/state-vector.ts';
+import { encodeStateVector, parseStateVector } from '#shared/document/state-vector.ts';
+import type { Clock } from '#shared/runtime/clock.ts';
 import { type Closing, malformed, restarting, tooLarge, tryLater } from '#shared/wire/close-codes.ts';
 
 /** When a frame is settled: once the room's `durable` is at least `at`; `Infinity` while it waits for updates that it refers to. */
@@ -46,7 +50,7 @@ export type RoomLimits = PresenceLimits & {
 /** What rooms share: their limits, counters, and the way to what happens outside of them. */
 export type RoomParts = {
   readonly limits: RoomLimits;
-  readonly updateLimits: UpdateLimits;
+  readonly clock: Pick<Clock, 'monotonic'>;
   /** Asks for a `flush` at the end of the tick, or a little later under load. */
   readonly requestFlush: (room: Room) => void;
   /** Why nothing may be written now, or undefined. */
@@ -58,12 +62,8 @@ export type RoomParts = {
 
 export type RoomCounters = { editsIn: number; nothingNew: number; held: number; flushes: number };
 
-type Held = { readonly member: Member; readonly update: Scanned; readonly ticket: Ticket | undefined };
-
-/** Answers to Step1 that are kept, by state vector: after a restart thousands ask the same. */
-const cachedDiffsMax = 64;
-
-const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+/** Time without asking Yjs what it deletes, in multiples of what asking took: a document may be made so that it takes long. */
+const foldRestFactor = 20;
 
 export class Room implements Saved, CatchUp {
   readonly document: DocumentName;
@@ -77,17 +77,16 @@ export class Room implements Saved, CatchUp {
   #pending: Scanned[] = [];
   #pendingOwn: Scanned[] = [];
   #authors = new Set<Member>();
-  #held: Held[] = [];
-  readonly #heldBytes = new Map<Member, number>();
+  readonly #held: HeldUpdates<Member, Ticket | undefined>;
   #sequence = 0;
   #published = 0;
   #durable = 0;
   #slowReaders = 0;
   #missed: { readonly published: number; readonly update: Uint8Array }[] = [];
   #missedBytes = 0;
-  readonly #diffs = new Map<string, Uint8Array>();
-  #diffsVersion = 0;
+  readonly #diffs: DiffCache;
   #foldedVersion = -1;
+  #foldNotBefore = 0;
   #discarded = false;
 
   /** `origin` is this room's alone: a record that an earlier room of the same document appended may arrive yet, and is news to this one. */
@@ -96,7 +95,9 @@ export class Room implements Saved, CatchUp {
     this.origin = origin;
     this.#state = state;
     this.#parts = parts;
+    this.#diffs = new DiffCache(state);
     this.#presence = new Presence(parts.limits);
+    this.#held = new HeldUpdates(parts.limits.heldBytesMax);
   }
 
   get members(): ReadonlySet<Member> {
@@ -110,7 +111,7 @@ export class Room implements Saved, CatchUp {
 
   /** Bytes in memory, roughly. */
   get bytes(): number {
-    return this.#state.bytes + this.#missedBytes;
+    return this.#state.bytes + this.#missedBytes + this.#diffs.bytes;
   }
 
   /** Whether anything in here is not durable yet, or was not published. */
@@ -130,8 +131,7 @@ export class Room implements Saved, CatchUp {
   leave(member: Member): void {
     if (!this.#members.delete(member)) return;
     this.#unsettled.delete(member);
-    this.#heldBytes.delete(member);
-    if (this.#held.length > 0) this.#held = this.#held.filter((held) => held.member !== member);
+    this.#held.drop(member);
     this.#presence.leave(member.speaker);
     if (this.#presence.hasChanges) this.#parts.requestFlush(this);
   }
@@ -141,7 +141,7 @@ export class Room implements Saved, CatchUp {
     const parsed = parseStateVector(vector);
     if ('refused' in parsed) return malformed(parsed.refused);
     // A view into its message would keep the message as long as the question waits.
-    member.outbox.step2(vector.slice());
+    member.outbox.step2(new Uint8Array(vector));
     return undefined;
   }
 
@@ -162,18 +162,22 @@ export class Room implements Saved, CatchUp {
       case 'fresh':
         return this.#admit(member, judgement.update, ticket);
       case 'waiting': {
-        if (frame === 'update') return this.#hold({ member, update, ticket });
+        if (frame === 'update') return this.#hold({ owner: member, update, ticket, trials: 0 }, judgement.missing);
         const { ready, rest } = this.#state.split(update);
         ticket.at = this.#underWay;
         const closing = ready === undefined ? undefined : this.#admit(member, ready, ticket);
-        return closing ?? (rest === undefined ? undefined : this.#hold({ member, update: rest, ticket: undefined }));
+        // Without the rest, where it does not fit: the client keeps it, and its next Step2 brings it again.
+        if (closing === undefined && rest !== undefined)
+          this.#held.hold({ owner: member, update: rest, ticket: undefined, trials: 0 }, judgement.missing);
+        return closing;
       }
     }
   }
 
   /** A record that somebody else appended. Returns why the room can't go on, or undefined. */
   receiveRecord(update: Uint8Array): string | undefined {
-    const scanned = scanUpdate(update, this.#parts.updateLimits);
+    // It merges many updates that were admitted one by one, and may be over the limits of one.
+    const scanned = scanUpdate(update, storedUpdateLimits);
     if ('refused' in scanned) return scanned.refused;
     const judgement = this.#state.judge(scanned);
     if (judgement.kind === 'waiting') return 'a record refers to what no record before it brought';
@@ -200,7 +204,7 @@ export class Room implements Saved, CatchUp {
   /** Publishes what is pending. Returns what has to be recorded, if anything has. */
   flush(): Draft | undefined {
     if (this.#discarded) return undefined;
-    if (this.#held.length > 0) this.#releaseHeld();
+    this.#releaseHeld();
     const draft = this.#pending.length > 0 ? this.#publishPending() : undefined;
     if (this.#presence.hasChanges) {
       const changes = this.#presence.takeChanges();
@@ -227,23 +231,23 @@ export class Room implements Saved, CatchUp {
   }
 
   position(): Position {
-    return { sequence: this.#published, vector: this.#state.vector };
+    return { sequence: this.#published, vector: this.#pending.length === 0 ? this.#state.vector : this.#publishedVector() };
+  }
+
+  /** The state vector without what is pending, which nobody has been sent yet. */
+  #publishedVector(): Uint8Array {
+    const vector = new Map(this.#state.vectorMap);
+    for (const { sections } of this.#pending.toReversed()) {
+      for (const { client, start } of sections.toReversed()) {
+        if (start > 0) vector.set(client, start);
+        else vector.delete(client);
+      }
+    }
+    return encodeStateVector(vector);
   }
 
   stateFor(vector: Uint8Array): Uint8Array {
-    if (vector.length <= 1) return this.#state.encode();
-    if (this.#diffsVersion !== this.#state.version) {
-      this.#diffs.clear();
-      this.#diffsVersion = this.#state.version;
-    }
-    const key = latin1(vector);
-    const cached = this.#diffs.get(key);
-    if (cached !== undefined) return cached;
-    const parsed = parseStateVector(vector);
-    if ('refused' in parsed) throw new Error('a state vector was not checked');
-    const diff = this.#state.diff(parsed);
-    if (this.#diffs.size < cachedDiffsMax) this.#diffs.set(key, diff);
-    return diff;
+    return this.#diffs.answer(vector);
   }
 
   missedSince(from: Position): Uint8Array | undefined {
@@ -289,45 +293,43 @@ export class Room implements Saved, CatchUp {
     return undefined;
   }
 
-  #hold(held: Held): Closing | undefined {
-    const bytes = (this.#heldBytes.get(held.member) ?? 0) + held.update.bytes.length + heldOverheadBytes;
-    if (bytes > this.#parts.limits.heldBytesMax) return tryLater('too many updates refer to what is not here: synchronise again');
-    this.#heldBytes.set(held.member, bytes);
-    this.#held.push(held);
+  #hold(held: Held<Member, Ticket | undefined>, missing: Missing): Closing | undefined {
+    if (!this.#held.hold(held, missing)) return tryLater('too many updates refer to what is not here: synchronise again');
     this.#parts.counters.held++;
     if (held.ticket !== undefined) held.ticket.at = Number.POSITIVE_INFINITY;
     return undefined;
   }
 
-  /** Admits held updates until none is ready. Each round takes at least one, so there are at most as many rounds as held updates. */
+  /** Admits the held updates that what is pending has made ready. Those are pending then themselves, and may make others ready. */
   #releaseHeld(): void {
-    for (let progress = true; progress;) {
-      progress = false;
-      const waiting = this.#held;
-      this.#held = [];
-      for (const held of waiting) {
-        const judgement = this.#state.judge(held.update);
-        if (judgement.kind === 'waiting') {
-          this.#held.push(held);
-          continue;
-        }
-        progress = true;
-        this.#release(held);
+    for (let i = 0; i < this.#pending.length; i++) {
+      for (const { client } of this.#pending[i]?.sections ?? []) {
+        for (const held of this.#held.take(client, this.#state.vectorMap.get(client) ?? 0)) this.#release(held);
       }
     }
   }
 
-  #release({ member, update, ticket }: Held): void {
-    this.#heldBytes.set(member, (this.#heldBytes.get(member) ?? 0) - update.bytes.length - heldOverheadBytes);
-    const closing = this.receive(member, update, 'update', ticket ?? { at: 0 });
-    if (closing !== undefined) member.close(closing);
-    else if (ticket !== undefined && member.settled()) this.#unsettled.add(member);
+  #release(held: Held<Member, Ticket | undefined>): void {
+    const { owner, update, ticket = { at: 0 } } = held;
+    // One that was released before may have closed its session.
+    if (!this.#members.has(owner)) return;
+    const judgement = this.#state.judge(update);
+    const closing =
+      judgement.kind === 'waiting' ? this.#hold(held, judgement.missing) : this.receive(owner, update, 'update', ticket);
+    if (closing !== undefined) owner.close(closing);
+    else if (held.ticket !== undefined && owner.settled()) this.#unsettled.add(owner);
   }
 
+  /** Takes in what Yjs deletes by itself. Returns whether that changed anything; where it can't be known, a needless record is made. */
   #foldImpliedDeletions(): boolean {
-    if (this.#state.bytes > this.#parts.limits.foldBytesMax || this.#foldedVersion === this.#state.version) return false;
-    const implied = scanUpdate(impliedDeletions(this.#state.encode()), this.#parts.updateLimits);
-    if ('refused' in implied) return false;
+    const { clock, limits } = this.#parts;
+    const begun = clock.monotonic();
+    if (this.#state.bytes > limits.foldBytesMax || this.#foldedVersion === this.#state.version || begun < this.#foldNotBefore)
+      return false;
+    const implied = readImpliedDeletions(this.#state.encode());
+    const ended = clock.monotonic();
+    this.#foldNotBefore = ended + foldRestFactor * (ended - begun);
+    if (implied === undefined) return false;
     this.#state.noteDeleted(implied);
     this.#foldedVersion = this.#state.version;
     return true;
@@ -381,5 +383,12 @@ export class Room implements Saved, CatchUp {
   }
 }
 
-/** What a held update is counted with besides its bytes. */
-const heldOverheadBytes = 256;
+/** Undefined where Yjs throws: it must not, on what was admitted, but one document must not end the process either. */
+function readImpliedDeletions(document: Uint8Array): Scanned | undefined {
+  try {
+    const implied = scanUpdate(impliedDeletions(document), storedUpdateLimits);
+    return 'refused' in implied ? undefined : implied;
+  } catch {
+    return undefined;
+  }
+}

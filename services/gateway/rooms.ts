@@ -15,6 +15,7 @@
 
 import { PartitionTail, readRecords, type TailRecord } from '#gateway/partition-tail.ts';
 import { type Member, Room, type RoomParts } from '#gateway/room.ts';
+import type { UpdateLimits } from '#shared/document/limits.ts';
 import { DocumentUnreadable, loadDocumentState } from '#shared/document/load.ts';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Journal, Offset, Partition } from '#shared/journal/journal.ts';
@@ -36,6 +37,8 @@ export type RoomsParts = Omit<RoomParts, 'onDiscarded'> & {
   readonly journal: Journal;
   readonly store: Store;
   readonly clock: Clock;
+  /** For documents that are opened; records are known to be sound. */
+  readonly updateLimits: UpdateLimits;
   readonly logger: Logger;
   /** Random per process. */
   readonly origin: string;
@@ -59,6 +62,7 @@ export class Rooms {
   readonly #partitions = new Map<Partition, FollowedPartition>();
   #opened = 0;
   #stopped = false;
+  #isTrimming = false;
 
   constructor(parts: RoomsParts) {
     this.#parts = parts;
@@ -84,23 +88,32 @@ export class Rooms {
   find(document: DocumentName): Room | Closing | Promise<Room | Closing> {
     const entry = this.#rooms.get(document);
     if (entry?.kind === 'opening') return entry.opened;
-    if (entry?.kind === 'open') {
-      if (entry.room.members.size < this.#parts.roomsLimits.sessionsPerDocumentMax) return entry.room;
-      return tryLater(`the document has ${entry.room.members.size} sessions; there is no room for more`);
-    }
+    if (entry?.kind === 'open') return entry.room;
     return this.#stopped ? restarting('the server is stopping') : (this.#refusal() ?? this.#open(document));
   }
 
-  join(room: Room, member: Member): void {
+  /** Returns why the member can't join, or undefined. The room may have gone between its opening and this call. */
+  join(room: Room, member: Member): Closing | undefined {
+    const entry = this.#entryOf(room);
+    if (entry === undefined) return restarting('the document is read again');
+    const { sessionsPerDocumentMax } = this.#parts.roomsLimits;
+    if (room.members.size >= sessionsPerDocumentMax) {
+      return tryLater(`the document has ${sessionsPerDocumentMax} sessions; there is no room for more`);
+    }
     room.join(member);
-    const entry = this.#rooms.get(room.document);
-    if (entry?.kind === 'open') entry.emptySince = undefined;
+    entry.emptySince = undefined;
+    return undefined;
   }
 
   leave(room: Room, member: Member): void {
     room.leave(member);
+    const entry = this.#entryOf(room);
+    if (entry !== undefined && room.members.size === 0) entry.emptySince = this.#parts.clock.monotonic();
+  }
+
+  #entryOf(room: Room): Open | undefined {
     const entry = this.#rooms.get(room.document);
-    if (entry?.kind === 'open' && room.members.size === 0) entry.emptySince = this.#parts.clock.monotonic();
+    return entry?.kind === 'open' && entry.room === room ? entry : undefined;
   }
 
   /** No more rooms; those that are open stay as they are. */
@@ -178,6 +191,7 @@ export class Rooms {
       this.#parts.logger.error({ document, fault }, 'a record does not fit its document; the document is read again');
       room.discard();
     };
+    followed.tail.assertFollowing();
     for (const record of followed.tail.recordsOf(document, upto)) hear(record);
     const deafen = followed.tail.listen(document, hear);
     followed.rooms++;
@@ -206,8 +220,8 @@ export class Rooms {
   }
 
   #forget(room: Room): void {
-    const entry = this.#rooms.get(room.document);
-    if (entry?.kind !== 'open' || entry.room !== room) return;
+    const entry = this.#entryOf(room);
+    if (entry === undefined) return;
     this.#rooms.delete(room.document);
     entry.deafen();
     const partition = this.#parts.journal.partitionOf(room.document);
@@ -230,16 +244,19 @@ export class Rooms {
       if (this.#stopped) return;
       const before = this.#parts.clock.monotonic() - this.#parts.roomsLimits.roomIdleMs;
       this.#evict((emptySince) => emptySince <= before);
-      void this.#trimTails().finally(() => this.#sweepLater());
+      if (!this.#isTrimming) void this.#trimTails();
+      this.#sweepLater();
     });
   }
 
   async #trimTails(): Promise<void> {
+    this.#isTrimming = true;
     for (const [partition, followed] of this.#partitions) {
       // A store that is away costs memory here, up to the tail's bound, and nothing else.
       const checkpoint = await this.#parts.store.readCheckpoint(partition).catch(() => 0);
       // A document that is being opened counts on the tail from the checkpoint that it read.
       if (followed.openings === 0) followed.tail.trim(checkpoint);
     }
+    this.#isTrimming = false;
   }
 }

@@ -69,6 +69,8 @@ const announceMs = 250;
 /** A client that is let in and closed at once comes back at once (y-websocket 3.0 resets its back-off when it opens). */
 const refusalDelayMs = 1_000;
 const rateWindowMs = 10_000;
+/** What a message that waits is counted with besides its bytes. */
+const messageOverheadBytes = 128;
 
 type Phase =
   | { readonly kind: 'opening' }
@@ -181,10 +183,14 @@ export class YWebsocketSession implements Member, ConnectionEvents {
     const { clock, limits, traffic } = this.#parts;
     const framing = this.#asksForAck ? acknowledging : plain;
     const outbox = new Outbox(this.#connection, framing, found, limits, traffic, (closing) => this.close(closing));
+    const refusal = this.#parts.rooms.join(found, this);
+    if (refusal !== undefined) {
+      this.#refuse(refusal);
+      return;
+    }
     this.#phase = { kind: 'open', room: found, outbox };
-    this.#parts.rooms.join(found, this);
     outbox.control(encodeStep1(found.vector));
-    this.#timer = clock.after(announceMs, () => this.#inform(found, outbox));
+    this.#timer = clock.after(announceMs, () => this.#inform(outbox));
     this.#continue();
   }
 
@@ -194,7 +200,7 @@ export class YWebsocketSession implements Member, ConnectionEvents {
 
   #queue(message: Uint8Array): void {
     this.#inbox.push(message);
-    this.#inboxBytes += message.length;
+    this.#inboxBytes += message.length + messageOverheadBytes;
     if (this.#inboxBytes > this.#parts.limits.openingBytesMax)
       this.close(tryLater('too much was sent before the document was open'));
   }
@@ -203,7 +209,7 @@ export class YWebsocketSession implements Member, ConnectionEvents {
     while (this.#phase.kind === 'open' && !this.#isReading) {
       const message = this.#inbox.shift();
       if (message === undefined) return;
-      this.#inboxBytes -= message.length;
+      this.#inboxBytes -= message.length + messageOverheadBytes;
       this.#handle(this.#phase.room, message);
     }
   }
@@ -222,8 +228,8 @@ export class YWebsocketSession implements Member, ConnectionEvents {
         this.#hear(room, frame.awareness);
         return;
       case 'query-awareness':
-        this.speaker.informed = false;
-        this.#inform(room, this.outbox);
+        this.speaker.informed = true;
+        this.outbox.everyone();
         return;
       case 'unknown':
         return;
@@ -266,23 +272,22 @@ export class YWebsocketSession implements Member, ConnectionEvents {
   }
 
   #hear(room: Room, awareness: Uint8Array): void {
-    const decoded = decodeAwareness(awareness);
+    const decoded = decodeAwareness(awareness, this.#parts.limits.awarenessClientsPerDocumentMax);
     if ('refused' in decoded) {
       this.close(malformed(decoded.refused));
       return;
     }
     const closing = room.hear(this, decoded.entries);
     if (closing !== undefined) this.close(closing);
-    else if (!this.speaker.informed) this.#inform(room, this.outbox);
+    else if (!this.speaker.informed) this.#inform(this.outbox);
   }
 
   /** Tells the session who is here, once. */
-  #inform(room: Room, outbox: Outbox): void {
+  #inform(outbox: Outbox): void {
     if (this.speaker.informed) return;
     this.speaker.informed = true;
     this.#timer?.cancel();
-    const everyone = room.everyone();
-    if (everyone !== undefined) outbox.presence(encodeAwareness(everyone));
+    outbox.everyone();
   }
 
   #closeIf(closing: Closing | undefined): void {
