@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 
 import { compact } from '#shared/document/compact.ts';
 import type { DocumentName } from '#shared/document/name.ts';
-import type { JournalRecord, Offset } from '#shared/journal/journal.ts';
+import type { Journal, JournalRecord, Offset } from '#shared/journal/journal.ts';
 import {
   createJournalDisk,
   createMemoryJournal,
@@ -14,6 +14,7 @@ import {
 } from '#shared/journal/memory.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { readDocument } from '#shared/store/load.ts';
+import type { Store } from '#shared/store/store.ts';
 import { createMemoryStore, createStoreDisk, type StoreDisk, type StoreStep } from '#shared/store/memory.ts';
 import { settle, type VirtualClock, virtualClock } from '#test/harness/virtual-clock.ts';
 import type { Compactor } from '#persister/compaction-thread.ts';
@@ -73,6 +74,9 @@ export type RunOptions = Partial<Omit<PersisterParts, 'journal' | 'store' | 'clo
   readonly step?: Step;
   readonly segmentBytesMax?: number;
   readonly compactWith?: Compact;
+  /** Puts something between the persister and its journal or its store. */
+  readonly journalOf?: (journal: Journal) => Journal;
+  readonly storeOf?: (store: Store) => Store;
 };
 
 /** A compactor in this thread. */
@@ -83,7 +87,8 @@ export const compactorOf = (compact: Compact): Compactor => ({
 
 /** Starts a persister of its own on the world. */
 export function run(world: World, options: RunOptions = {}): Running {
-  const { clock = virtualClock(), step, segmentBytesMax, compactWith = compact, ...parts } = options;
+  const { clock = virtualClock(), step, segmentBytesMax, compactWith = compact, ...rest } = options;
+  const { journalOf = (one) => one, storeOf = (one) => one, ...parts } = rest;
   const journal = createMemoryJournal({ disk: world.journalDisk, ...(step === undefined ? {} : { step }) });
   const store = createMemoryStore({
     disk: world.storeDisk,
@@ -97,8 +102,8 @@ export function run(world: World, options: RunOptions = {}): Running {
       void observed.lines.push({ level, sentence, fields });
   const logger: Logger = { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error'), fatal: say('fatal') };
   const persister = startPersister({
-    journal,
-    store,
+    journal: journalOf(journal),
+    store: storeOf(store),
     clock,
     limits: smallLimits,
     logger,
@@ -131,6 +136,13 @@ export async function until(clock: VirtualClock, what: string, reached: () => bo
     if (clock.monotonic() >= deadline) throw new Error(`not within ${msMax} ms: ${what}`);
     await clock.advance(100);
   }
+}
+
+/** Lets `ms` milliseconds go by, in small steps, so that what is begun on the way falls due on the way. */
+export async function pass(clock: VirtualClock, ms: number): Promise<void> {
+  await settle();
+  for (let left = ms; left > 0; left -= 50) await clock.advance(Math.min(50, left));
+  await settle();
 }
 
 /** Whether everything that was appended is below the checkpoints. */
