@@ -21,9 +21,17 @@ export type Generators = {
   readonly quit: () => Promise<void>;
 };
 
+/** Opening thousands of clients on a busy machine takes a while; a server that never answers must not hold the whole run. */
+const answerMsMax = 90_000;
+
 function ask<Kind extends FromWorker['kind']>(worker: ChildProcess, message: ToWorker, answer: Kind): Promise<Answer<Kind>> {
   return new Promise((resolve, reject) => {
+    const late = setTimeout(
+      () => settle(() => reject(new Error(`no answer to '${message.kind}' within ${answerMsMax} ms`))),
+      answerMsMax,
+    );
     const settle = (settled: () => void): void => {
+      clearTimeout(late);
       worker.off('message', onMessage);
       worker.off('exit', onExit);
       settled();
