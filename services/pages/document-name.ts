@@ -17,7 +17,7 @@ export const documentNameBytesMax = 512;
 export type ParsedName = { readonly name: string } | { readonly refusal: string };
 
 /** The document that `/` opens, so that two people who were only told the address meet. */
-export const welcomeDocument = 'welcome';
+const welcomeDocument = 'welcome';
 
 const adjectives = [
   'amber',

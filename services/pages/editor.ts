@@ -13,6 +13,9 @@ import type { Awareness } from 'y-protocols/awareness';
 import * as Y from 'yjs';
 import { remoteCursors } from './remote-cursors.ts';
 
+/** How much of the screen's top the page's bar may cover, in pixels: the cursor is not scrolled behind it. */
+const barHeight = 80;
+
 /** Shows and edits `text` inside `parent`. Undo takes back this person's own edits alone. */
 export function mountEditor(parent: HTMLElement, text: Y.Text, awareness: Awareness): EditorView {
   const undoManager = new Y.UndoManager(text);
@@ -20,6 +23,7 @@ export function mountEditor(parent: HTMLElement, text: Y.Text, awareness: Awaren
     EditorState.lineSeparator.of('\n'),
     EditorView.clipboardInputFilter.of((pasted) => pasted.replace(/\r\n?/gu, '\n')),
     EditorView.lineWrapping,
+    EditorView.scrollMargins.of(() => ({ top: barHeight, bottom: barHeight })),
     EditorView.contentAttributes.of({ 'aria-label': 'Text of the document', spellcheck: 'true', autocapitalize: 'sentences' }),
     placeholder('Start typing. Open this page in a second window to see both sides.'),
     yCollab(text, null, { undoManager }),

@@ -13,7 +13,9 @@ import { statusLine } from './status-line.ts';
 
 function openDocument(name: string): void {
   document.title = `${name} · Inkstream`;
-  element('document-name', HTMLHeadingElement).textContent = name;
+  const heading = element('document-name', HTMLHeadingElement);
+  heading.textContent = name;
+  heading.title = name;
   history.replaceState(null, '', pageAddress(name));
   offerLink(name);
   const { text, awareness } = openSession(name, statusLine());

@@ -8,7 +8,7 @@ import { recallOwnPerson, rememberOwnName } from './own-person.ts';
 import { cleanName, nameLengthMax, personOf, settleColour, userField, type Person } from './people.ts';
 
 /** How many others are listed by name; of a crowd the rest are a number. */
-const listedMax = 24;
+const listedMax = 12;
 
 /** Announces this browser's person to the others, and keeps the row up to date. */
 export function showPeople(awareness: Awareness): void {

@@ -7,7 +7,7 @@ const open = (path: string, options?: WriterOptions): Promise<Writer> =>
   openWriter(site.browser(), site.server().url, path, options);
 
 describe('PG2: a document has the name that its address says', () => {
-  test.each(['team-7/notes', 'a b', '100% & more?', '🎈 party', '日本語/メモ #1'])('%s', async (name) => {
+  test.each(['team-7/notes', '100% & more? #1', '🎈 日本語/メモ'])('%s', async (name) => {
     const unique = `${name} ${crypto.randomUUID()}`;
     const path = `/?document=${encodeURIComponent(unique)}`;
     const [ada, ben] = await Promise.all([open(path), open(path)]);

@@ -150,6 +150,20 @@ describe('PG11, PG12: the server goes away and comes back', () => {
     await fresh.seesText(text);
   });
 
+  test('PG4: a browser that keeps nothing says so', async () => {
+    const { server, restart } = await restartable();
+    const storageIsOff = `Object.defineProperty(globalThis, 'indexedDB', { value: { open: () => { throw new Error('off'); } } });`;
+    const prepare = (page: Page): Promise<unknown> => page.addInitScript({ content: storageIsOff });
+    const ada = await openWriter(site.browser(), server.url, newDocument('unkept'), { prepare });
+    await ada.seesStatus('Saved');
+    await server.kill('SIGKILL');
+    await ada.seesStatus('Offline: don’t close this page');
+    await ada.type('in this page alone');
+    await restart();
+    await ada.seesStatus('Saved');
+    expect(await ada.text()).toBe('in this page alone');
+  });
+
   test('what is typed without a server survives a reload without one, and merges on return', async () => {
     const { server, restart } = await restartable();
     const path = newDocument('offline');

@@ -28,7 +28,7 @@ export type Writer = {
 export type WriterOptions = BrowserContextOptions & {
   readonly name?: string;
   /** Called with the new page before it loads anything. */
-  readonly prepare?: (page: Page) => Promise<void>;
+  readonly prepare?: (page: Page) => Promise<unknown>;
 };
 
 /** Opens the page of a document until the test has ended. `path` is what follows the server's address: `/`, `/?document=notes`. */
