@@ -16,8 +16,8 @@ const openBrace = 0x7b;
 /** From an opening bracket or brace to the closing one. */
 const toClosing = 2;
 
-const escapable = new Set([...'"\\/bfnrt'].map((character) => character.charCodeAt(0)));
-const literals = ['true', 'false', 'null'].map((word) => Uint8Array.from(word, (character) => character.charCodeAt(0)));
+const escapable = Buffer.from('"\\/bfnrt');
+const literals = ['true', 'false', 'null'].map((word) => Buffer.from(word));
 
 // Only ever used within one call.
 const open = new Uint8Array(nestingBound);
@@ -107,7 +107,7 @@ function skipString(bytes: Uint8Array, from: number, to: number): number {
       if (at + 4 > to) return -1;
       for (let i = 0; i < 4; i++) if (!isHex(bytes[at + i] ?? 0)) return -1;
       at += 4;
-    } else if (!escapable.has(escaped)) return -1;
+    } else if (!escapable.includes(escaped)) return -1;
   }
   return -1;
 }

@@ -261,7 +261,7 @@ export class StructReader {
   any(depth: number): void {
     if (depth > this.#limits.nestingMax) return void this.refuse('it is nested too deeply');
     if (this.position >= this.bytes.length) return void this.refuse('it ends early');
-    const tag = this.bytes[this.position++];
+    const tag = this.bytes[this.position++] ?? 0;
     switch (tag) {
       case 127: // undefined
       case 126: // null
@@ -312,4 +312,4 @@ export class StructReader {
 }
 
 const anyObject = 118;
-const undefinedText = Uint8Array.from('undefined', (character) => character.charCodeAt(0));
+const undefinedText = Buffer.from('undefined');

@@ -1,0 +1,43 @@
+import { describe, expect, test } from 'vitest';
+import { playSequence } from './sequences.ts';
+import { simulate, type Weather } from './simulation.ts';
+
+/** How many, over all weathers. More for a long run: `SEEDS=100000`, and `FIRST_SEED` to go on with others. */
+const seeds = Number(process.env['SEEDS'] ?? 1_200);
+const firstSeed = Number(process.env['FIRST_SEED'] ?? 1);
+const timeout = 24 * 3_600_000;
+
+const weathers: Readonly<Record<string, Weather>> = {
+  'a good network': { steps: 50, loss: 0, reordering: 0, hostility: 0 },
+  'loss and reordering': { steps: 50, loss: 0.05, reordering: 0.2, hostility: 0 },
+  'somebody hostile': { steps: 50, loss: 0.02, reordering: 0.1, hostility: 0.3 },
+};
+
+async function play(count: number, one: (seed: number) => Promise<unknown>): Promise<void> {
+  for (let seed = firstSeed; seed < firstSeed + count; seed++) {
+    try {
+      await one(seed);
+    } catch (error) {
+      throw new Error(`seed ${seed}`, { cause: error });
+    }
+  }
+}
+
+describe.each(Object.entries(weathers))('with %s', (_name, weather) => {
+  test('DO24: fresh readers, returning ones and the persister have what a Y.Doc has', { timeout }, async () => {
+    await play(seeds / 3, (seed) => simulate(seed, weather));
+  });
+});
+
+test('DO24: the simulation does what it says: updates are taken, cut, held and merged', async () => {
+  const room = await simulate(4, { steps: 100, loss: 0.05, reordering: 0.2, hostility: 0.3 });
+  expect(room.taken).toBeGreaterThan(50);
+  expect(room.cut).toBeGreaterThan(0);
+  expect(room.records.length).toBeLessThan(room.taken);
+});
+
+test('DO25: hostile sequences alone, placed plainly or anywhere', { timeout }, async () => {
+  let admitted = 0;
+  await play(seeds / 2, (seed) => Promise.resolve((admitted += playSequence(seed, 'plain'))));
+  expect(admitted).toBeGreaterThan(seeds / 2);
+});

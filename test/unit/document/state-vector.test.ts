@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import * as Y from 'yjs';
+import { encodeStateVector, parseStateVector } from '#shared/document/state-vector.ts';
+import { bytesOf, hexOf } from './updates.ts';
+
+test.each([
+  ['empty', ''],
+  ['cut', '01'],
+  ['cut in a number', 'ff'],
+  ['a clock missing', '0101'],
+  ['a count without entries', 'ffffffffffffff7f'],
+  ['one of two entries', '020105'],
+  ['bytes after the end', '0000'],
+  ['a clock past 2^31', '0101818080800800'.slice(0, 14)],
+  ['a client twice', '0201050106'],
+])('DO17: a state vector that does not parse is refused: %s', (_what, hex) => {
+  expect(parseStateVector(bytesOf(hex))).toMatchObject({ refused: expect.stringContaining('state vector') as string });
+});
+
+test('DO17: state vectors are read and written as Yjs does', () => {
+  const vector = new Map([
+    [1, 5],
+    [4_294_967_295, 70_000],
+    [200, 0],
+    [2 ** 40, 2 ** 31],
+  ]);
+  expect(parseStateVector(Y.encodeStateVector(vector))).toEqual(vector);
+  expect(hexOf(encodeStateVector(vector))).toBe(hexOf(Y.encodeStateVector(vector)));
+  expect(hexOf(encodeStateVector(new Map()))).toBe('00');
+});
