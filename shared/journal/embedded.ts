@@ -57,6 +57,9 @@ const batchKey = (partition: Partition, first: Offset, next: Offset): Uint8Array
 const firstInKey = (key: Uint8Array): Offset => numberInKey(key, -2 * keyNumberBytes);
 const nextInKey = (key: Uint8Array): Offset => numberInKey(key, -keyNumberBytes);
 
+/** Two journals in one environment would give the same offsets twice. */
+const inUse = new WeakSet<Environment>();
+
 const mebibyte = 1024 * 1024;
 
 const asUnavailable = (error: unknown): unknown =>
@@ -173,6 +176,7 @@ function collectAppends(environment: Environment, packing: Packing, publish: (ba
         // Those that came later fail as well: what is repeated must not be overtaken.
         const failed = [...taken, ...pending];
         pending = [];
+        requested = false; // where the disk was full, `decide` was never called
         for (const { reject } of failed) reject(asUnavailable(error));
       },
     );
@@ -223,7 +227,12 @@ export async function openEmbeddedJournal(environment: Environment, options: Emb
     sliceBytesMax = mebibyte,
     tailBytesMax = 4 * mebibyte,
   } = options;
-  const identity = await identify(environment, options.partitionCount);
+  if (inUse.has(environment)) throw new Error(`the journal in ${environment.directory} is open already`);
+  inUse.add(environment);
+  const identity = await identify(environment, options.partitionCount).catch((error: unknown) => {
+    inUse.delete(environment);
+    throw asUnavailable(error);
+  });
   const { partitionCount } = identity;
   const partitions = Array.from({ length: partitionCount }, (_, partition) =>
     readPartition(environment, partition, tailBytesMax),
@@ -293,6 +302,7 @@ export async function openEmbeddedJournal(environment: Environment, options: Emb
       const stopping = partitions.flatMap(({ readers }) => [...readers].map((reader) => reader.stop()));
       await appends.drained();
       await Promise.all(stopping);
+      inUse.delete(environment);
     },
   };
 }

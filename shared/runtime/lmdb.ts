@@ -12,8 +12,9 @@
  */
 
 import { Buffer } from 'node:buffer';
-import { closeSync, constants, fsyncSync, mkdirSync, accessSync, openSync, statfsSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, readSync, statfsSync } from 'node:fs';
+import { endianness } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
 import { open, type RangeOptions, type RootDatabase } from 'lmdb';
 import { systemClock, type Clock } from './clock.ts';
 import { lockDirectory, type DirectoryLock } from './directory-lock.ts';
@@ -125,7 +126,23 @@ async function causeOf(error: unknown): Promise<string> {
   return last instanceof Error ? last.message : String(last);
 }
 
+/** LMDB crashes on a data file that is none. Its first page has, behind a header of 24 bytes, a number that tells it, and the version of its format. */
+function checkDataFile(directory: string): void {
+  const path = join(directory, 'data.mdb');
+  if (!existsSync(path)) return;
+  const header = new DataView(new ArrayBuffer(32));
+  const descriptor = openSync(path, constants.O_RDONLY);
+  const read = readSync(descriptor, header, 0, 32, 0);
+  closeSync(descriptor);
+  if (read === 0) return;
+  const littleEndian = endianness() === 'LE';
+  if (read < 32 || header.getUint32(24, littleEndian) !== 0xbeefc0de) throw new Error(`${path} is not a database`);
+  const version = header.getUint32(28, littleEndian);
+  if (version !== 2) throw new Error(`${path} has format ${version} of LMDB, and this program knows 2 alone`);
+}
+
 function openDatabase(directory: string, mapBytesMax: number): Database {
+  checkDataFile(directory);
   const database = open<Buffer, Uint8Array>(`${directory}/`, {
     encoding: 'binary',
     keyEncoding: 'binary',

@@ -33,7 +33,7 @@ export const storedKinds = {
   owner: { code: 48, version: 1, name: 'owner of the directory' },
 } as const satisfies Record<string, StoredKind>;
 
-const highestKnownCode = Math.max(...Object.values(storedKinds).map((kind) => kind.code));
+const knownCodes: ReadonlySet<number> = new Set(Object.values(storedKinds).map(({ code }) => code));
 
 /** Why bytes are not what was looked for. `newer-version`: stop and say so. `unreadable`: set them aside and go on. */
 export type Refusal =
@@ -53,7 +53,7 @@ function readKind(decoder: decoding.Decoder, wanted: StoredKind): Refusal | unde
   if (decoding.readUint8(decoder) !== mark) return { kind: 'unreadable', reason: 'it does not begin like anything of ours' };
   const code = decoding.readVarUint(decoder);
   const version = decoding.readVarUint(decoder);
-  if (code > highestKnownCode) return { kind: 'newer-version', found: `kind ${code}, version ${version}` };
+  if (!knownCodes.has(code)) return { kind: 'newer-version', found: `kind ${code}, version ${version}` };
   if (code !== wanted.code)
     return { kind: 'unreadable', reason: `it is of kind ${code}, and not a ${wanted.name} (${wanted.code})` };
   if (version > wanted.version) return { kind: 'newer-version', found: `${wanted.name}, version ${version}` };

@@ -155,7 +155,7 @@ export function journalContract(adapter: string, makeJournal: MakeJournal): void
       expectContiguous(all.batches, 0);
       for (let from = 0; from <= all.next(); from++) {
         const reader = await readAll(journal, 0, from);
-        if (from < all.next()) expect(reader.batches[0]?.first).toBe(from);
+        expect(reader.batches[0]?.first).toBe(from < all.next() ? from : undefined);
         expectContiguous(reader.batches, from);
         expect(reader.records()).toEqual(all.records().filter(({ offset }) => offset >= from));
       }
@@ -403,7 +403,8 @@ export function journalContract(adapter: string, makeJournal: MakeJournal): void
       await expect(journal.append([recordOf('a', 1)])).rejects.toBeInstanceOf(JournalUnavailable);
       await expect(journal.highWater(0)).rejects.toBeInstanceOf(JournalUnavailable);
       await expect(journal.trim(0, 1)).rejects.toBeInstanceOf(JournalUnavailable);
-      expect(await collect(journal, 0, 0).ended).toMatchObject({ kind: 'failed', error: expect.any(JournalUnavailable) });
+      const end = await collect(journal, 0, 0).ended;
+      expect(end.kind === 'failed' && end.error).toBeInstanceOf(JournalUnavailable);
       await journal.close();
       expect((await readAll(await reopen())).records()).toHaveLength(20);
     });
