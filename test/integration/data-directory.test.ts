@@ -44,12 +44,12 @@ describe('JR19: one process for one directory', () => {
     await expect(openEnvironment({ directory: directory.path })).rejects.toThrow(`in use by process ${pid}`);
   });
 
-  test('after kill -9 the next one has it, and of ten that come at once exactly one', async () => {
-    for (let round = 0; round < 3; round++) {
-      const rivals = Array.from({ length: 10 }, () => hold(directory.path));
+  test('after kill -9 the next one has it, and of six that come at once exactly one', async () => {
+    for (let round = 0; round < 2; round++) {
+      const rivals = Array.from({ length: 6 }, () => hold(directory.path));
       const said = await Promise.all(rivals.map((one) => one.line(/^(open|refused)/)));
       expect(said.filter((line) => line.startsWith('open'))).toHaveLength(1);
-      expect(said.filter((line) => line.includes('in use by process'))).toHaveLength(9);
+      expect(said.filter((line) => line.includes('in use by process'))).toHaveLength(5);
       await rivals[said.findIndex((line) => line.startsWith('open'))]?.kill();
     }
     const environment = await openEnvironment({ directory: directory.path });
@@ -135,10 +135,9 @@ describe('JR18, ST19: a full disk', () => {
         let taken = 0;
         let refused: Error | undefined;
         while (refused === undefined) {
-          await journal.append([record]).then(
-            () => (taken += 1),
-            (error: Error) => (refused = error),
-          );
+          const [outcome] = await Promise.allSettled([journal.append([record])]);
+          if (outcome.status === 'fulfilled') taken += 1;
+          else refused = outcome.reason as Error;
         }
         expect(refused).toBeInstanceOf(JournalUnavailable);
         expect(refused.message).toContain(reason);
