@@ -85,9 +85,9 @@ function takeUpdate(client: Client, bytes: Uint8Array, at: number, tally: Tally,
     const from = ranges[section * 3 + 1] ?? 0;
     const to = ranges[section * 3 + 2] ?? 0;
     if (have === undefined || to <= have) continue;
-    if (from > have) tally.gaps++;
     client.received[writer] = to;
     if (writer === client.index) continue;
+    if (from > have) tally.gaps++;
     tally.pairsReceived += to - Math.max(from, have);
     const sentAt = writers.get(number)?.sentAt;
     if (sentAt === undefined) continue;

@@ -34,6 +34,8 @@ export type Incoming =
 /** Everything that clients of one document send, as frames. */
 export type Outgoing = {
   readonly opening: readonly Buffer[];
+  /** A Step1, to be answered by the whole document. */
+  readonly ask: Buffer;
   /** The answer to the server's Step1 of a client that has nothing. */
   readonly emptyStep2: Buffer;
   readonly pong: Buffer;
@@ -105,6 +107,7 @@ export function outgoing(dialect: DialectName, document: string): Outgoing {
   const ask = sync(syncs.step1, emptyStateVector);
   return {
     opening: dialect === 'hocuspocus' ? [auth, ask] : [ask],
+    ask,
     emptyStep2: sync(syncs.step2, emptyUpdate),
     pong: clientFrame(pong),
     update: (update) => sync(syncs.update, update),

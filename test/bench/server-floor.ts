@@ -1,8 +1,8 @@
 /**
  * The floor: the least that a server can do and still be one.
  *
- * A bare relay on uWebSockets.js. It keeps the updates of a tick per room and publishes them as one frame to everyone in it, the writer
- * included, as the other servers do. It checks nothing, keeps nothing, stores nothing, and answers every Step1 with nothing (or, for cold
+ * A bare relay on uWebSockets.js. It keeps the updates of a tick per room and publishes them as one frame to everyone in it, but for a writer
+ * who was alone in that tick. It checks nothing, keeps nothing, stores nothing, and answers every Step1 with nothing (or, for cold
  * openings, with the same bytes of a file). The updates of a tick are merged by `Y.mergeUpdates`: y-websocket clients read one message a frame, so
  * two messages in one frame would lose the second, and two frames would cost every reader's write twice.
  * `FLOOR_MERGE=0` publishes each update by itself: the load generator is proved on that, since it gives it the most frames to read.
@@ -10,10 +10,11 @@
 
 import { readFileSync } from 'node:fs';
 import * as encoding from 'lib0/encoding';
-import { App } from 'uWebSockets.js';
+import { App, type WebSocket } from 'uWebSockets.js';
 import * as Y from 'yjs';
 
-type Room = { readonly topic: string; pending: Uint8Array[] };
+/** `writer`: who wrote all that is pending, while it was one and is still there. */
+type Room = { readonly topic: string; pending: Uint8Array[]; writer: WebSocket<Session> | undefined };
 type Session = { readonly room: Room };
 
 const merges = process.env['FLOOR_MERGE'] !== '0';
@@ -46,13 +47,18 @@ function flush(): void {
     room.pending = [];
     if (first === undefined) continue;
     const frame = rest.length === 0 ? first : syncFrame(2, Y.mergeUpdates([first, ...rest].map(updateOf)));
-    app.publish(room.topic, frame, true);
+    if (room.writer === undefined) app.publish(room.topic, frame, true);
+    else room.writer.publish(room.topic, frame, true);
+    room.writer = undefined;
   }
   dirty = [];
 }
 
-function relay(room: Room, frame: Uint8Array): void {
+function relay(socket: WebSocket<Session>, frame: Uint8Array): void {
+  const { room } = socket.getUserData();
   if (!merges) return void app.publish(room.topic, frame, true);
+  if (room.pending.length === 0) room.writer = socket;
+  else if (room.writer !== socket) room.writer = undefined;
   if (dirty.length === 0) setImmediate(flush);
   if (room.pending.length === 0) dirty.push(room);
   room.pending.push(frame);
@@ -64,7 +70,7 @@ const app = App().ws<Session>('/*', {
   maxBackpressure: 16 * 1024 * 1024,
   upgrade: (response, request, context) => {
     const topic = request.getUrl();
-    const room = rooms.get(topic) ?? { topic, pending: [] };
+    const room = rooms.get(topic) ?? { topic, pending: [], writer: undefined };
     rooms.set(topic, room);
     const headers = ['sec-websocket-key', 'sec-websocket-protocol', 'sec-websocket-extensions'].map((name) =>
       request.getHeader(name),
@@ -79,7 +85,11 @@ const app = App().ws<Session>('/*', {
     const frame = new Uint8Array(message);
     if (frame[0] !== 0) return;
     if (frame[1] === 0) socket.send(step2, true);
-    if (frame[1] === 2) relay(socket.getUserData().room, frame.slice());
+    if (frame[1] === 2) relay(socket, frame.slice());
+  },
+  close: (socket) => {
+    const { room } = socket.getUserData();
+    if (room.writer === socket) room.writer = undefined;
   },
 });
 app.listen('127.0.0.1', port, (listening) => {

@@ -74,7 +74,8 @@ async function seed(generator: Generator): Promise<void> {
   await inLanes(first, generator.plan.openingMax, async (client) => {
     await open(generator, client);
     sendFrame(client, client.room.frames.update(generator.base));
-    await until(client, () => client.updatesIn > 0 || (client.framesSent > 1 && client.framesSettled >= client.framesSent));
+    client.connection?.writeFrame(client.room.frames.ask);
+    await until(client, () => client.updatesIn > 0);
   });
 }
 
