@@ -122,21 +122,28 @@ describe('what a snapshot holds', () => {
     expect((await store.readSegments(document, 0)).map(({ first, last }) => [first, last])).toEqual([[4, 8]]);
   });
 
-  test('PS18: a snapshot never claims what was stored after its checkpoint was read', async () => {
+  test('PS18: a snapshot neither claims nor holds what was stored after its checkpoint was read', async () => {
+    const updates = typists(5, [document])(11).map(({ update }) => update);
     let lateFlush: (() => Promise<void>) | undefined;
-    const { store, context, updates } = await stored({
-      step: async (name, moment) => {
-        if (name !== 'readSegments' || moment !== 'before') return;
-        const flush = lateFlush;
-        lateFlush = undefined;
-        await flush?.();
+    const { store, context } = await stored(
+      {
+        step: async (name) => {
+          if (name !== 'readSegments') return;
+          const flush = lateFlush;
+          lateFlush = undefined;
+          await flush?.();
+        },
       },
-    });
+      updates.slice(0, 10),
+    );
     lateFlush = async () => {
-      await store.putSegment({ document, first: 10, last: 10, update: updates[0] ?? new Uint8Array() });
+      await store.putSegment({ document, first: 10, last: 10, update: updates[10] ?? new Uint8Array() });
       await store.moveCheckpoint(0, 10, 11);
     };
-    expect(await compactDocument(document, context)).toMatchObject({ kind: 'compacted', head: { upto: 10 } });
+    const outcome = await compactDocument(document, context);
+    if (outcome.kind !== 'compacted') throw new Error(outcome.kind);
+    expect(outcome.head.upto).toBe(10);
+    expect(contentOf([await snapshotOf(store, outcome.head)])).toEqual(contentOf(updates.slice(0, 10)));
     expect((await store.readSegments(document, 10)).map(({ first }) => first)).toEqual([10]);
   });
 
