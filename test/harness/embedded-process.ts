@@ -1,9 +1,10 @@
 /**
  * A process of its own that has a data directory open, for tests that kill it.
  *
- * It appends without end: each record holds its number, and when the append has resolved the number is written to stdout, one a line.
+ * It appends without end: each record holds its number. What has resolved is written to stdout, one a line: `acknowledged` a record, `stored` the segment
+ * that ends with it, `checkpoint`.
  *
- *     node embedded-process.ts <directory> [hold | append]
+ *     node embedded-process.ts <directory> [hold | append [count]]
  */
 
 import { writeSync } from 'node:fs';
@@ -33,7 +34,8 @@ try {
       say(`acknowledged ${i}`);
       if (i % 10 === 9) {
         await store.putSegment({ document, first: i - 9, last: i, update });
-        say(`stored ${await store.moveCheckpoint(0, 0, i + 1)}`);
+        say(`stored ${i}`);
+        say(`checkpoint ${await store.moveCheckpoint(0, 0, i + 1)}`);
       }
     }
     await environment.close();
