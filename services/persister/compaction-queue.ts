@@ -61,7 +61,10 @@ export class CompactionQueue {
   constructor(context: CompactionQueueContext) {
     this.#context = context;
     this.#alarm = createAlarm(context.clock);
-    context.draining.addEventListener('abort', this.#alarm.ring);
+    context.draining.addEventListener('abort', () => {
+      this.#alarm.ring();
+      void context.compactor.end(); // what is under way gives up
+    });
   }
 
   /** Tells it of segments that were stored, and that the checkpoint covers. */

@@ -40,7 +40,10 @@ export type DeadLetter = {
   readonly bytes: Uint8Array;
 };
 
-/** Where dead letters go. The checkpoint waits for it; a rejection with `JournalUnavailable` or `StoreUnavailable` is retried, so one may come twice. */
+/**
+ * Where dead letters go. The checkpoint waits for it. A rejection with `JournalUnavailable` or `StoreUnavailable` is retried, so a letter may come
+ * twice; any other one stops the partition. Each letter is logged and counted besides, without its bytes.
+ */
 export type DeadLetterOffice = (letter: DeadLetter) => void | Promise<void>;
 
 export type PartitionState =

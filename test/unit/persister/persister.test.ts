@@ -377,6 +377,28 @@ describe('stopping', () => {
     await stopping;
   });
 
+  test('PS15, PS26: a compaction that is under way is given up', async () => {
+    const world = createWorld();
+    const ended = Promise.withResolvers<void>();
+    let asked = false;
+    const running = run(world, {
+      limits: { ...smallLimits, compactionSegmentsMin: 1 },
+      compactor: {
+        compact: async () => {
+          asked = true;
+          await ended.promise;
+          return { kind: 'gave-up', reason: 'stopping' };
+        },
+        end: async () => ended.resolve(),
+      },
+    });
+    await append(world, typists(1, documents)(8));
+    await until(running.clock, 'a compaction is under way', () => asked);
+    await running.persister.stop();
+    expect(running.errors).toEqual([]);
+    expect(running.clock.pending()).toBe(0);
+  });
+
   test('PS15: stopping while it waits to start', async () => {
     const running = run(createWorld(), {
       step: () => {
