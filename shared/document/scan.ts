@@ -12,7 +12,7 @@
  */
 
 import { at, type Ranges } from './intervals.ts';
-import type { UpdateLimits } from './limits.ts';
+import { defaultUpdateLimits, type UpdateLimits } from './limits.ts';
 import type { Refused } from './state-vector.ts';
 import { StructReader, clockMax, content } from './struct-reader.ts';
 
@@ -53,12 +53,18 @@ export type Scanned = {
 
 /** Scans all at once: for updates of kilobytes. A refusal closes the sender. */
 export function scanUpdate(bytes: Uint8Array, limits: UpdateLimits): Scanned | Refused {
-  return new Scan(bytes, limits).step(Infinity) ?? unfinished();
+  // One for all, since a scan that is run to its end is alone, and making a new one would cost a third of what scanning a keystroke does.
+  inOneGo.begin(bytes, limits);
+  const result = inOneGo.step(Number.MAX_SAFE_INTEGER);
+  inOneGo.begin(noBytes, limits);
+  return result ?? unfinished();
 }
 
 /** A scan in steps, for updates of megabytes. */
 export function startScan(bytes: Uint8Array, limits: UpdateLimits): Scan {
-  return new Scan(bytes, limits);
+  const scan = new Scan();
+  scan.begin(bytes, limits);
+  return scan;
 }
 
 const unfinished = (): never => {
@@ -73,13 +79,17 @@ const implyFromStructs = 8;
 const unanchoredUncounted = 64;
 const placeBuckets = 1 << 16;
 
+/** Never added to. */
+const noNumbers: number[] = [];
+const noBytes = new Uint8Array(0);
+
 export class Scan {
-  readonly #reader: StructReader;
-  readonly #limits: UpdateLimits;
-  readonly #sections: Section[] = [];
-  readonly #deletions: number[] = [];
-  readonly #gone: number[] = [];
-  readonly #dependencies: number[] = [];
+  readonly #reader = new StructReader(noBytes, 0, defaultUpdateLimits);
+  #limits = defaultUpdateLimits;
+  #sections: Section[] = [];
+  #deletions = noNumbers;
+  #gone = noNumbers;
+  #dependencies = noNumbers;
   #result: Scanned | Refused | undefined;
   #inDeletions = false;
   #skips = false;
@@ -93,7 +103,7 @@ export class Scan {
   /** How many follow it; -1 before the count is read. */
   #groupsLeft = -1;
   #itemsLeft = 0;
-  #client = Infinity;
+  #client = -1;
   #clock = 0;
   #start = 0;
   #structs = 0;
@@ -101,13 +111,21 @@ export class Scan {
   #last = 0;
   #lastClock = 0;
   #nextMark = 0;
-  #marks: number[] = noMarks;
+  #marks = noNumbers;
   /** The highest clock that this section refers to, by client, once it is long enough to be worth it. */
   #referred: Map<number, number> | undefined;
 
-  constructor(bytes: Uint8Array, limits: UpdateLimits) {
-    this.#reader = new StructReader(bytes, 0, limits);
+  /** Goes to the beginning of `bytes`. What was found before stays as it is. */
+  begin(bytes: Uint8Array, limits: UpdateLimits): void {
+    this.#reader.begin(bytes, 0, limits);
     this.#limits = limits;
+    this.#sections = [];
+    this.#deletions = this.#gone = this.#dependencies = noNumbers;
+    this.#result = undefined;
+    this.#inDeletions = this.#skips = false;
+    this.#counted = this.#unanchored = this.#itemsLeft = this.#structs = 0;
+    this.#places = undefined;
+    this.#groupsLeft = this.#client = -1;
   }
 
   /** Goes on for about `bytesBudget` bytes (at least one struct). Undefined: not finished. At the end, the same result each time. */
@@ -150,7 +168,7 @@ export class Scan {
       this.#itemsLeft = reader.varUint();
       const client = reader.varUint();
       this.#clock = reader.varUint();
-      if (client >= this.#client) reader.refuse('its clients do not descend');
+      if (this.#client >= 0 && client >= this.#client) reader.refuse('its clients do not descend');
       if (this.#itemsLeft === 0) reader.refuse('a section is empty');
       if (reader.refused !== '') return false;
       this.#client = client;
@@ -163,7 +181,7 @@ export class Scan {
     this.#from = this.#reader.position;
     this.#structs = 0;
     this.#nextMark = this.#from + markDistance;
-    this.#marks = noMarks;
+    this.#marks = noNumbers;
     this.#referred = undefined;
   }
 
@@ -210,7 +228,7 @@ export class Scan {
   }
 
   #mark(begin: number): void {
-    if (this.#marks === noMarks) this.#marks = [];
+    if (this.#marks === noNumbers) this.#marks = [];
     this.#marks.push(this.#clock, begin, this.#structs);
     this.#nextMark = begin + markDistance;
   }
@@ -219,7 +237,8 @@ export class Scan {
     const gone = this.#gone;
     const length = gone.length;
     if (length > 0 && gone[length - 3] === this.#client && gone[length - 1] === this.#clock) gone[length - 1] = end;
-    else gone.push(this.#client, this.#clock, end);
+    else if (length > 0) gone.push(this.#client, this.#clock, end);
+    else this.#gone = [this.#client, this.#clock, end];
   }
 
   #noteReferences(): void {
@@ -239,7 +258,8 @@ export class Scan {
       if (referred !== undefined && referred >= clock) return;
       this.#referred.set(client, clock);
     }
-    this.#dependencies.push(this.#sections.length, this.#clock, client, clock);
+    if (this.#dependencies.length > 0) this.#dependencies.push(this.#sections.length, this.#clock, client, clock);
+    else this.#dependencies = [this.#sections.length, this.#clock, client, clock];
   }
 
   #countPlace(): void {
@@ -288,13 +308,14 @@ export class Scan {
     if (length === 0) reader.refuse('a deletion has the length 0');
     if (start + length > clockMax) reader.refuse('a clock is past 2^31');
     if (++this.#counted > this.#limits.structsPerUpdateMax) reader.refuse('it has too many deletions');
-    this.#deletions.push(this.#client, start, start + length);
+    if (this.#deletions.length > 0) this.#deletions.push(this.#client, start, start + length);
+    else this.#deletions = [this.#client, start, start + length];
   }
 }
 
-const noMarks: number[] = [];
-
 const mix = (hash: number, value: number): number => Math.imul(hash ^ value, 0x9e3779b1) ^ (hash >>> 15);
+
+const inOneGo = new Scan();
 
 /** The section that a dependency belongs to, its clock, and what it needs: the four numbers at `i`. */
 export function dependency(update: Scanned, i: number): { section: number; clock: number; client: number; needs: number } {

@@ -72,12 +72,21 @@ export class StructReader {
   keyTo = 0;
   contentFrom = 0;
 
-  readonly #limits: UpdateLimits;
+  #limits: UpdateLimits;
 
   constructor(bytes: Uint8Array, position: number, limits: UpdateLimits) {
     this.bytes = bytes;
     this.position = position;
     this.#limits = limits;
+  }
+
+  /** Goes to `position` of other bytes, as if it were new. */
+  begin(bytes: Uint8Array, position: number, limits: UpdateLimits): void {
+    this.bytes = bytes;
+    this.position = position;
+    this.#limits = limits;
+    this.refused = '';
+    this.subdocuments = 0;
   }
 
   /** Keeps the first reason and goes to the end of the bytes. */

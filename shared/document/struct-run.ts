@@ -88,7 +88,8 @@ export class StructRun {
       return this.#appendPages(keep === 'view' ? update.subarray(from, to) : update.slice(from, to), section);
     }
     if (this.#openBytes + size > pageBytes) this.#seal();
-    const reader = readerAt(update, section.from);
+    const reader = appending;
+    reader.begin(update, section.from, storedUpdateLimits);
     reader.read(section.client, section.start);
     if (this.#openStructs === 0) this.#openStart = section.start;
     const joined = this.#continues(section.start, reader);
@@ -97,12 +98,12 @@ export class StructRun {
     const structs = section.structs - (joined ? 1 : 0);
     this.#structs += structs;
     this.#openStructs += structs;
-    if (structs === 0) return;
     if (section.structs > 1) {
       reader.position = section.last;
       reader.read(section.client, section.lastClock);
     }
-    this.#rememberText(reader, section.to - section.last);
+    if (structs > 0) this.#rememberText(reader, section.to - section.last);
+    reader.begin(noBytes, 0, storedUpdateLimits);
   }
 
   #appendPages(bytes: Uint8Array, section: Section): void {
@@ -245,6 +246,9 @@ export class StructRun {
 const noBytes = new Uint8Array(0);
 const pageOverhead = 200;
 const runOverhead = 300;
+
+/** Reads what is being appended, and nothing between two calls: making one each time would be most of what a keystroke costs. */
+const appending = new StructReader(noBytes, 0, storedUpdateLimits);
 
 const readerAt = (bytes: Uint8Array, position: number): StructReader => new StructReader(bytes, position, storedUpdateLimits);
 
