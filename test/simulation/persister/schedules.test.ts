@@ -18,6 +18,7 @@ import {
   isCaughtUp,
   run,
   type Running,
+  smallLimits,
   type Step,
   until,
 } from './world.ts';
@@ -44,9 +45,17 @@ async function live(seed: number): Promise<{ readonly compactions: number; reado
   const world = createWorld(2);
   const weather: Weather = { failing: false };
   const type = typists(seed, documents);
+  const limits = {
+    ...smallLimits,
+    flushBytes: 50 + Math.floor(random() * 1_000),
+    gatherBytesMax: 1_050 + Math.floor(random() * 10_000),
+    segmentWritesMax: 1 + Math.floor(random() * 3),
+    restoreWindowRecords: Math.floor(random() * 20),
+    compactionSegmentsMin: 1 + Math.floor(random() * 4),
+  };
   const running: Running[] = [];
   const startOne = (step?: Step): void => {
-    running.push(run(world, { ...(step === undefined ? {} : { step }), clock, partBytes: 200, segmentBytesMax: 600 }));
+    running.push(run(world, { ...(step === undefined ? {} : { step }), clock, limits, partBytes: 200, segmentBytesMax: 600 }));
   };
   const killed = new Set<Running>();
   const isDead = (one: Running): boolean => killed.has(one);
