@@ -1,15 +1,16 @@
 /**
  * The journal on one disk (LMDB).
  *
- * One value per record would make LMDB copy and sync a page path for each; and a gateway has many small records at once. So all records that one transaction takes
- * are one value per partition, a batch, under the offsets that it covers:
+ * One value per record would make LMDB copy and sync a page path for each; and a gateway has many small records at once. So all
+ * records that one transaction takes are one value per partition, a batch, under the offsets that it covers:
  *
  *     'j' partition first next  →  batch of records        offsets in 8 bytes, high end first
  *     'm' partition             →  high-water mark         written by trimming, which may leave no batch to tell it
  *     'J'                       →  identity
  *
- * The keys alone tell where a partition begins and ends. A follower at the live end is handed the batch that was just written, as it was before it was
- * encoded, out of a bounded memory of the latest ones (`tailBytesMax`); one that is further back reads slices from disk.
+ * The keys alone tell where a partition begins and ends. A follower at the live end is handed the batch that was just written, as
+ * it was before it was encoded, out of a bounded memory of the latest ones (`tailBytesMax`); one that is further back reads
+ * slices from disk.
  */
 
 import { randomUUID } from 'node:crypto';

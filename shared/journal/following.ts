@@ -1,9 +1,10 @@
 /**
  * How a reader is carried along a partition, whatever the partition is kept in.
  *
- * A reader far behind reads from disk; one at the live end should be handed what was just appended, from memory. Two modes with a switch between
- * them are where gaps and duplicates come from. So there is one loop, which asks one question, "what is there at this offset?", and the answer may
- * come from memory or from disk. Where nothing is there yet, the loop rests until it is woken. A slow reader is never queued for: its offset waits.
+ * A reader far behind reads from disk; one at the live end should be handed what was just appended, from memory. Two modes with a
+ * switch between them are where gaps and duplicates come from. So there is one loop, which asks one question, "what is there at
+ * this offset?", and the answer may come from memory or from disk. Where nothing is there yet, the loop rests until it is woken.
+ * A slow reader is never queued for: its offset waits.
  */
 
 import type { Batch, Follower, FollowEnd, Following, Offset } from './journal.ts';
@@ -15,7 +16,9 @@ export type Found =
   | FollowEnd;
 
 export type PartitionReader = Following & {
-  /** Something was appended or trimmed: looks again. Delivers what is there before it returns, as far as the follower is not busy. */
+  /**
+   * Something was appended or trimmed: looks again. Delivers what is there before it returns, as far as the follower is not busy.
+   */
   readonly wake: () => void;
 };
 

@@ -2,8 +2,8 @@
  * The journal: the ordered, durable stream of everything that was ever typed.
  *
  * A gateway may tell a person "saved" only when the edit can no longer be lost, and everyone else must see edits in one order.
- * Both come from one place: an edit is a record in a partition of the journal, "saved" is the completion of `append`, and the order
- * is the record's offset. Rooms, the persister and (later) the changefeed are readers of partitions.
+ * Both come from one place: an edit is a record in a partition of the journal, "saved" is the completion of `append`, and the
+ * order is the record's offset. Rooms, the persister and (later) the changefeed are readers of partitions.
  *
  * Readers trust nobody: each batch says at which offset it begins, and a reader whose expectation differs has a gap and must
  * start again from the store (rule 5). Adapters: memory, embedded (LMDB) and, later, Kafka; one contract suite holds them all.
@@ -11,7 +11,10 @@
 
 import type { DocumentName } from '#shared/document/name.ts';
 
-/** A position in one partition: 0, 1, 2 …; never used twice. Batches may skip offsets inside (Kafka's control records), not between. */
+/**
+ * A position in one partition: 0, 1, 2 …; never used twice. Batches may skip offsets inside (Kafka's control records), not
+ * between.
+ */
 export type Offset = number;
 
 /** A partition's number, 0 … `partitionCount - 1`. */
@@ -30,7 +33,10 @@ export type UpdateRecord = {
   readonly time: number;
 };
 
-/** Everything that a journal can hold. New kinds join this union (a tombstone is one to come), so switches over it stay exhaustive. */
+/**
+ * Everything that a journal can hold. New kinds join this union (a tombstone is one to come), so switches over it stay
+ * exhaustive.
+ */
 export type JournalRecord = UpdateRecord;
 
 /** What a reader gets: a record, or bytes that are none (dead-letter them, and go on). */
@@ -38,7 +44,9 @@ export type ReadRecord =
   | { readonly offset: Offset; readonly record: JournalRecord }
   | { readonly offset: Offset; readonly unreadable: string; readonly bytes: Uint8Array };
 
-/** Records of one partition, in order. It covers the offsets `first` up to but without `next`, whether or not each has a record. */
+/**
+ * Records of one partition, in order. It covers the offsets `first` up to but without `next`, whether or not each has a record.
+ */
 export type Batch = {
   readonly partition: Partition;
   readonly first: Offset;
@@ -51,7 +59,9 @@ export type Appended =
   | { readonly kind: 'appended'; readonly offset: Offset }
   | { readonly kind: 'too-large'; readonly bytesMax: number };
 
-/** Why following a partition ended by itself. `trimmed`: records at the wanted offset are gone, `start` is the first that is left. */
+/**
+ * Why following a partition ended by itself. `trimmed`: records at the wanted offset are gone, `start` is the first that is left.
+ */
 export type FollowEnd =
   | { readonly kind: 'trimmed'; readonly wanted: Offset; readonly start: Offset }
   | { readonly kind: 'beyond-end'; readonly wanted: Offset; readonly highWater: Offset }
@@ -88,11 +98,12 @@ export type Journal = {
   readonly partitionOf: (document: DocumentName) => Partition;
 
   /**
-   * Appends records, in their order within a partition. Resolves, with one outcome per record, when every one that was taken is durable
-   * (synced; `acks=all`). Calls made while an earlier one is under way keep their order; those of one tick may share one sync.
-   * @throws JournalUnavailable (as a rejection) where some or all may be missing. Every call that was made later, and had not resolved by then, rejects
-   *   as well, so that what is repeated is not overtaken: the caller repeats them all in their order, before anything new, with the same
-   *   bytes. Records that were there already are then there twice, which Yjs does not mind.
+   * Appends records, in their order within a partition. Resolves, with one outcome per record, when every one that was taken is
+   * durable (synced; `acks=all`). Calls made while an earlier one is under way keep their order; those of one tick may share one
+   * sync.
+   * @throws JournalUnavailable (as a rejection) where some or all may be missing. Every call that was made later, and had not
+   *   resolved by then, rejects as well, so that what is repeated is not overtaken: the caller repeats them all in their order,
+   *   before anything new, with the same bytes. Records that were there already are then there twice, which Yjs does not mind.
    */
   readonly append: (records: readonly JournalRecord[]) => Promise<readonly Appended[]>;
 
@@ -100,17 +111,20 @@ export type Journal = {
   readonly highWater: (partition: Partition) => Promise<Offset>;
 
   /**
-   * Reads a partition from `from` on, for ever: what is there, then what comes. Only durable records are seen. Nothing is called before `follow` has
-   * returned. The first batch begins at `from`, and each further one where the one before it ended.
+   * Reads a partition from `from` on, for ever: what is there, then what comes. Only durable records are seen. Nothing is called
+   * before `follow` has returned. The first batch begins at `from`, and each further one where the one before it ended.
    */
   readonly follow: (partition: Partition, from: Offset, follower: Follower) => Following;
 
   /**
-   * Deletes the records below `below`, except that a batch which reaches past it may stay whole. Offsets go on where they were, even if nothing
-   * is left; past the end deletes everything that is there, below the start nothing. Idempotent.
+   * Deletes the records below `below`, except that a batch which reaches past it may stay whole. Offsets go on where they were,
+   * even if nothing is left; past the end deletes everything that is there, below the start nothing. Idempotent.
    */
   readonly trim: (partition: Partition, below: Offset) => Promise<void>;
 
-  /** Stops the followings without a word and waits for the appends under way. Later calls reject with `JournalUnavailable`; a later `follow` ends as `failed`. */
+  /**
+   * Stops the followings without a word and waits for the appends under way. Later calls reject with `JournalUnavailable`; a
+   * later `follow` ends as `failed`.
+   */
   readonly close: () => Promise<void>;
 };

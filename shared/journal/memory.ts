@@ -1,10 +1,10 @@
 /**
  * The journal in memory: the ground that simulations and unit tests stand on.
  *
- * Its contents are a `JournalDisk`, which outlives the adapters opened on it: several processes share one, and one that "crashes" opens
- * another adapter on it. Nothing happens by itself or by chance. Before and after each thing that a real journal does in an order, `step` is
- * called and waited for: it may throw (`JournalUnavailable`, or a crash of the test's own: before, and it was lost; after, and it is
- * there and nobody was told), or take its time.
+ * Its contents are a `JournalDisk`, which outlives the adapters opened on it: several processes share one, and one that "crashes"
+ * opens another adapter on it. Nothing happens by itself or by chance. Before and after each thing that a real journal does in an
+ * order, `step` is called and waited for: it may throw (`JournalUnavailable`, or a crash of the test's own: before, and it was
+ * lost; after, and it is there and nobody was told), or take its time.
  */
 
 import { followBy, lettingGo, type Found, type PartitionReader } from './following.ts';
@@ -42,7 +42,10 @@ export type MemoryJournalOptions = {
   /** Of a new disk; 1 if not given. */
   readonly partitionCount?: number;
   readonly recordBytesMax?: number;
-  /** Called, and waited for, before and after each append to a partition and each trim, and before each other question. What it throws is what the call rejects with. */
+  /**
+   * Called, and waited for, before and after each append to a partition and each trim, and before each other question. What it
+   * throws is what the call rejects with.
+   */
   readonly step?: (step: JournalStep, moment: Moment) => void | Promise<void>;
 };
 

@@ -31,8 +31,8 @@ type Growing = {
 const recordOverheadBytes = 64;
 
 /**
- * Packs the records of each append, in order. Returns the outcomes, one array for each append, and the batches, those of a partition in
- * order and contiguous. A batch has at most `batchBytesMax` bytes, or one record.
+ * Packs the records of each append, in order. Returns the outcomes, one array for each append, and the batches, those of a
+ * partition in order and contiguous. A batch has at most `batchBytesMax` bytes, or one record.
  */
 export function packAppends(
   appends: readonly (readonly JournalRecord[])[],

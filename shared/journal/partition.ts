@@ -1,4 +1,7 @@
-/** Which partition a document is in, for the journals that choose for themselves: FNV-1a over its UTF-8, by the count. Never to be changed. */
+/**
+ * Which partition a document is in, for the journals that choose for themselves: FNV-1a over its UTF-8, by the count. Never to be
+ * changed.
+ */
 
 import { Buffer } from 'node:buffer';
 import type { DocumentName } from '#shared/document/name.ts';

@@ -3,8 +3,8 @@
  *
  *     update record   F6 01 01 <varString document> <varString origin> <varString author> <varUint time> <varBytes update>
  *
- * Every encode has its decode beside it, in the same order. The bytes are kept for months and read by programs of other versions: golden
- * vectors in the tests hold them where they are. What does not decode is a value, since anyone may write to a topic.
+ * Every encode has its decode beside it, in the same order. The bytes are kept for months and read by programs of other versions:
+ * golden vectors in the tests hold them where they are. What does not decode is a value, since anyone may write to a topic.
  */
 
 import * as decoding from 'lib0/decoding';
@@ -42,7 +42,10 @@ export function encodeRecord(record: JournalRecord): Uint8Array {
   return encoding.encode((encoder) => writeRecord(encoder, record));
 }
 
-/** The record in `bytes`. `newer-version` stops the partition; `unreadable` goes to the dead letters. Never throws; copies what it keeps. */
+/**
+ * The record in `bytes`. `newer-version` stops the partition; `unreadable` goes to the dead letters. Never throws; copies what it
+ * keeps.
+ */
 export function decodeRecord(bytes: Uint8Array): Decoded<JournalRecord> {
   return decodeStored(bytes, storedKinds.updateRecord, readUpdateRecord);
 }

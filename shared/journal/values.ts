@@ -4,26 +4,44 @@ import * as decoding from 'lib0/decoding';
 import * as encoding from 'lib0/encoding';
 import { decodeStored, encodeStored, storedKinds, type Decoded } from '#shared/runtime/stored-kind.ts';
 import type { FollowEnd, JournalIdentity, JournalRecord, Offset, ReadRecord } from './journal.ts';
-import { decodeRecord, encodeRecord } from './record.ts';
+import { decodeRecord, writeRecord } from './record.ts';
 
+/**
+ * First the lengths of all records, then their bytes: so that one encoder writes them all, and one that can't be read does not
+ * hide the next.
+ */
 export function encodeBatch(records: readonly JournalRecord[]): Uint8Array {
+  const bytes = encoding.createEncoder();
   return encodeStored(storedKinds.journalBatch, (encoder) => {
     encoding.writeVarUint(encoder, records.length);
-    for (const record of records) encoding.writeVarUint8Array(encoder, encodeRecord(record));
+    let end = 0;
+    for (const record of records) {
+      writeRecord(bytes, record);
+      const begin = end;
+      end = encoding.length(bytes);
+      encoding.writeVarUint(encoder, end - begin);
+    }
+    encoding.writeUint8Array(encoder, encoding.toUint8Array(bytes));
   });
 }
 
-/** The records of a batch that begins at `first`, up to one that a newer program wrote, which ends the reading. What is unreadable is among them as such. */
+/** The bytes of each record, as views. */
+function readSlots(decoder: decoding.Decoder): readonly Uint8Array[] {
+  const count = decoding.readVarUint(decoder);
+  const lengths: number[] = [];
+  for (let i = 0; i < count; i++) lengths.push(decoding.readVarUint(decoder));
+  return lengths.map((length) => decoding.readUint8Array(decoder, length));
+}
+
+/**
+ * The records of a batch that begins at `first`, up to one that a newer program wrote, which ends the reading. What is unreadable
+ * is among them as such.
+ */
 export function decodeBatch(
   bytes: Uint8Array,
   first: Offset,
 ): { readonly records: readonly ReadRecord[]; readonly end?: FollowEnd } {
-  const slots = decodeStored(bytes, storedKinds.journalBatch, (decoder) => {
-    const count = decoding.readVarUint(decoder);
-    const found: Uint8Array[] = [];
-    for (let i = 0; i < count; i++) found.push(decoding.readVarUint8Array(decoder));
-    return found;
-  });
+  const slots = decodeStored(bytes, storedKinds.journalBatch, readSlots);
   if (slots.kind === 'newer-version') return { records: [], end: { kind: 'newer-version', offset: first, found: slots.found } };
   if (slots.kind === 'unreadable')
     return { records: [{ offset: first, unreadable: slots.reason, bytes: new Uint8Array(bytes) }] };

@@ -1,19 +1,22 @@
 /**
  * One directory, one process.
  *
- * A file that holds a process id outlives the process, and the id may have gone to another one, or mean nothing where the owner is in another container. A lock has to
- * be held by something that the kernel takes away with its holder. Node has no file locks, but it has Unix sockets: while a process
- * listens on one, connecting to it succeeds (also while the process is busy or frozen), and from the moment it dies connecting is refused.
+ * A file that holds a process id outlives the process, and the id may have gone to another one, or mean nothing where the owner
+ * is in another container. A lock has to be held by something that the kernel takes away with its holder. Node has no file locks,
+ * but it has Unix sockets: while a process listens on one, connecting to it succeeds (also while the process is busy or frozen),
+ * and from the moment it dies connecting is refused.
  *
- * Taking over from a dead owner is where this goes wrong by itself: two starters find the same dead socket, and the slower one removes the live socket of the
- * faster. So nobody removes the way to ownership. Claims are numbered directories, each with a socket in it; the highest one is the owner's, and stays when he dies:
+ * Taking over from a dead owner is where this goes wrong by itself: two starters find the same dead socket, and the slower one
+ * removes the live socket of the faster. So nobody removes the way to ownership. Claims are numbered directories, each with a
+ * socket in it; the highest one is the owner's, and stays when it dies:
  *
  *     owner-7/socket is dead   →   listen in owner-<random>.new/, then rename that to owner-8, which fails for all but one
  *
- * A claim is live before it can be seen, and `rename` does not replace a directory that has something in it. Lower claims are swept away, so a very slow
- * starter may still get a low number: he looks again, sees a higher one, and steps back.
+ * A claim is live before it can be seen, and `rename` does not replace a directory that has something in it. Lower claims are
+ * swept away, so a very slow starter may still get a low number: it looks again, sees a higher one, and steps back.
  */
 
+import { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer, connect, type Server } from 'node:net';
@@ -24,12 +27,16 @@ export type DirectoryLock = { readonly release: () => Promise<void> };
 
 const claimName = /^owner-(\d+)$/;
 
-/** The path of a socket may have 104 bytes at most (macOS; 108 on Linux), so a directory is reached by a short link to it. */
-function shortcutTo(directory: string): { readonly path: string; readonly remove: () => void } {
+/** The longest path of a socket, in bytes: macOS has 104 with the zero at its end, Linux 108. */
+const socketPathBytesMax = 103;
+
+/** How to reach the sockets in a directory: by its path or, where that is too long, by a short link to it. */
+function reach(directory: string, longestName: string): { readonly path: string; readonly letGo: () => void } {
+  if (Buffer.byteLength(join(directory, longestName)) <= socketPathBytesMax) return { path: directory, letGo: () => {} };
   const parent = mkdtempSync(join(tmpdir(), 'ink-'));
   const path = join(parent, 'd');
   symlinkSync(directory, path);
-  return { path, remove: () => rmSync(parent, { recursive: true, force: true }) };
+  return { path, letGo: () => rmSync(parent, { recursive: true, force: true }) };
 }
 
 /** What the owner behind a socket says of itself (its process id), or undefined where nobody listens any more. */
@@ -43,7 +50,8 @@ function askOwner(path: string): Promise<string | undefined> {
     });
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(undefined);
-      else if (said === '' && error.code !== 'ECONNRESET') reject(error);
+      else if (error.code === 'ECONNRESET') resolve(askOwner(path)); // it is just dying
+      else reject(error);
     });
   });
 }
@@ -54,7 +62,11 @@ function listen(path: string): Promise<Server> {
       socket.on('error', () => socket.destroy());
       socket.end(String(process.pid));
     });
-    server.once('error', reject).listen(path, () => resolve(server));
+    server
+      .once('error', (error) =>
+        reject(new Error(`no socket can be made in the data directory: ${error.message}`, { cause: error })),
+      )
+      .listen(path, () => resolve(server));
   });
 }
 
@@ -70,13 +82,13 @@ function claimsIn(directory: string): readonly number[] {
  * Released by `release`, and by the end of the process, however it ends; until then the process is kept alive.
  */
 export async function lockDirectory(directory: string): Promise<DirectoryLock> {
-  const shortcut = shortcutTo(directory);
   const own = `owner-${randomBytes(6).toString('hex')}.new`;
+  const { path: reached, letGo } = reach(directory, join(own, 'socket'));
   try {
     mkdirSync(join(directory, own));
-    const server = await listen(join(shortcut.path, own, 'socket'));
+    const server = await listen(join(reached, own, 'socket'));
     try {
-      await claimDirectory(directory, shortcut.path, own);
+      await claimDirectory(directory, reached, own);
       return { release: () => new Promise((resolve) => void server.close(() => resolve())) };
     } catch (error) {
       server.close();
@@ -84,7 +96,7 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
     }
   } finally {
     rmSync(join(directory, own), { recursive: true, force: true });
-    shortcut.remove();
+    letGo();
   }
 }
 

@@ -1,9 +1,10 @@
 /**
  * Many ask for a sync, few are made.
  *
- * A sync costs the same whether it makes one thing durable or a thousand, so there is never more than one under way: what is asked for meanwhile
- * waits, and is taken by the next one as a whole. The first after a rest starts at once (with what its tick still brings); under load the next
- * one starts no sooner than an interval after it, so that the cost per second is bounded, whatever comes in.
+ * A sync costs the same whether it makes one thing durable or a thousand, so there is never more than one under way: what is
+ * asked for meanwhile waits, and is taken by the next one as a whole. The first after a rest starts at once (with what its tick
+ * still brings); under load the next one starts no sooner than an interval after it, so that the cost per second is bounded,
+ * whatever comes in.
  */
 
 import type { Clock } from './clock.ts';

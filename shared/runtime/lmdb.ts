@@ -1,12 +1,12 @@
 /**
  * One directory, kept by LMDB: an ordered map of bytes to bytes that survives kill -9 and power loss.
  *
- * Journal and store share it, and with it every sync (`group-commit.ts`): one commit costs about a quarter of a millisecond of CPU, and on a
- * real disk milliseconds of waiting.
+ * Journal and store share it, and with it every sync (`group-commit.ts`): one commit costs about a quarter of a millisecond of
+ * CPU, and on a real disk milliseconds of waiting.
  *
- * `overlappingSync` stays off. It would let a transaction be seen before it is synced, by a code path of its own; here a commit is done when
- * `mdb_txn_commit` has returned, which is after `fdatasync` of the pages and a synced write of the meta page. `useWritemap` stays off
- * too: a full disk is then an error of `pwrite` (ENOSPC), and not a SIGBUS.
+ * `overlappingSync` stays off. It would let a transaction be seen before it is synced, by a code path of its own; here a commit
+ * is done when `mdb_txn_commit` has returned, which is after `fdatasync` of the pages and a synced write of the meta page.
+ * `useWritemap` stays off too: a full disk is then an error of `pwrite` (ENOSPC), and not a SIGBUS.
  *
  * The directory has one owner at a time (`directory-lock.ts`).
  */
@@ -46,8 +46,9 @@ export type Environment = View & {
   readonly entries: (range: KeyRange) => Iterable<{ readonly key: Uint8Array; readonly value: Uint8Array }>;
   readonly keys: (range: KeyRange) => Iterable<Uint8Array>;
   /**
-   * Calls `decide` when a transaction begins, with a view in which everything is seen that was decided before, and makes its writes durable, all or none.
-   * A handler that is put on the promise itself runs before the next transaction's decisions. `releases` says that it serves to make room, and is let through where the disk is nearly full.
+   * Calls `decide` when a transaction begins, with a view in which everything is seen that was decided before, and makes its
+   * writes durable, all or none. A handler that is put on the promise itself runs before the next transaction's decisions.
+   * `releases` says that it serves to make room, and is let through where the disk is nearly full.
    * @throws EnvironmentUnavailable (as a rejection) where nothing of it was written, as far as is known
    */
   readonly commit: <T>(decide: (view: View) => Decision<T>, options?: { readonly releases?: boolean }) => Promise<T>;
@@ -69,7 +70,10 @@ export type EnvironmentOptions = {
   readonly diskReserveBytes?: number;
   /** How long a commit may take, in milliseconds; after that nothing is written any more. */
   readonly commitMsMax?: number;
-  /** Address space that is set aside for the data file, in bytes: it costs nothing, and to map it anew while others read would be a race. */
+  /**
+   * Address space that is set aside for the data file, in bytes: it costs nothing, and to map it anew while others read would be
+   * a race.
+   */
   readonly mapBytesMax?: number;
   readonly clock?: Clock;
 };
@@ -126,7 +130,10 @@ async function causeOf(error: unknown): Promise<string> {
   return last instanceof Error ? last.message : String(last);
 }
 
-/** LMDB crashes on a data file that is none. Its first page has, behind a header of 24 bytes, a number that tells it, and the version of its format. */
+/**
+ * LMDB crashes on a data file that is none. Its first page has, behind a header of 24 bytes, a number that tells it, and the
+ * version of its format.
+ */
 function checkDataFile(directory: string): void {
   const path = join(directory, 'data.mdb');
   if (!existsSync(path)) return;
@@ -155,7 +162,9 @@ function openDatabase(directory: string, mapBytesMax: number): Database {
   return database;
 }
 
-/** One transaction. Outside a `batch`, lmdb-js may start with the first writes of a loop while the others are still being added. */
+/**
+ * One transaction. Outside a `batch`, lmdb-js may start with the first writes of a loop while the others are still being added.
+ */
 const writeTogether = (database: Database, writes: readonly Write[]): Promise<boolean> =>
   database.batch(() => {
     for (const { key, value } of writes) void (value === undefined ? database.remove(key) : database.put(key, value as Buffer));

@@ -1,14 +1,14 @@
 /**
  * What outlives a process says what it is.
  *
- * A record or a stored value may be read by a program that is older or newer than its writer, or may not be ours at all. Guessing turns
- * the first into silent loss ("unreadable, skip it") and the second into a partition that stands still for ever. So everything begins with
- * a mark that no text begins with, its kind, and its version:
+ * A record or a stored value may be read by a program that is older or newer than its writer, or may not be ours at all. Guessing
+ * turns the first into silent loss ("unreadable, skip it") and the second into a partition that stands still for ever. So
+ * everything begins with a mark that no text begins with, its kind, and its version:
  *
  *     F6 <varUint kind> <varUint version> fields …
  *
- * No mark means that it is none of ours: unreadable. A kind or a version that this program does not know means that a newer program wrote it:
- * the reader stops and says so.
+ * No mark means that it is none of ours: unreadable. A kind or a version that this program does not know means that a newer
+ * program wrote it: the reader stops and says so.
  */
 
 import * as decoding from 'lib0/decoding';

@@ -1,5 +1,6 @@
 /**
- * The store on one disk (LMDB), beside the journal in the same directory, so that a flush of the persister and the appends of that moment share a sync.
+ * The store on one disk (LMDB), beside the journal in the same directory, so that a flush of the persister and the appends of
+ * that moment share a sync.
  *
  *     's' name 00 first last             →  segment            names have no control characters: 00 ends them
  *     'p' name 00 upto sha256 part       →  snapshot part      sha256 as its 32 bytes
@@ -7,8 +8,8 @@
  *     'c' partition                      →  checkpoint
  *     'B'                                →  the journal that it is bound to
  *
- * The longest name makes a key of 570 bytes; LMDB takes 1,978. What depends on what is stored (insert if absent, move forward only) is decided when
- * the transaction begins, so that two callers never decide on the same state.
+ * The longest name makes a key of 570 bytes; LMDB takes 1,978. What depends on what is stored (insert if absent, move forward
+ * only) is decided when the transaction begins, so that two callers never decide on the same state.
  */
 
 import { Buffer } from 'node:buffer';

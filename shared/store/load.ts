@@ -1,10 +1,10 @@
 /**
  * A document out of the store.
  *
- * While someone reads head, parts and segments one after the other, a compaction may put a new snapshot in their place and delete what the old
- * head named. A reader that believed what it then found would open a document without its snapshot: an empty one, which the next
- * edit makes true. So the head is read again at the end, and when it has moved everything is read again. What is missing although the head did not move is
- * corruption, and an error.
+ * While someone reads head, parts and segments one after the other, a compaction may put a new snapshot in their place and delete
+ * what the old head named. A reader that believed what it then found would open a document without its snapshot: an empty one,
+ * which the next edit makes true. So the head is read again at the end, and when it has moved everything is read again. What is
+ * missing although the head did not move is corruption, and an error.
  */
 
 import { createHash } from 'node:crypto';
@@ -15,12 +15,18 @@ import { StoreCorrupt, StoreUnavailable, type Head, type Store } from './store.t
 export type StoredDocument = {
   /** Updates (v1) that together are the document: the snapshot first, if there is one, then the segments. They may overlap. */
   readonly updates: readonly Uint8Array[];
-  /** Behind the last record that is in `updates`: max of the head's `upto` and each segment's `last` + 1; 0 where nothing is stored. */
+  /**
+   * Behind the last record that is in `updates`: max of the head's `upto` and each segment's `last` + 1; 0 where nothing is
+   * stored.
+   */
   readonly upto: Offset;
   readonly head?: Head;
 };
 
-/** How often a document is read again because its head moved meanwhile. A compaction takes seconds, so more than a few is no coincidence. */
+/**
+ * How often a document is read again because its head moved meanwhile. A compaction takes seconds, so more than a few is no
+ * coincidence.
+ */
 const attemptsMax = 10;
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -63,7 +69,8 @@ function concatenate(parts: readonly Uint8Array[]): Uint8Array {
 
 /**
  * The document as it is stored, whatever compaction does meanwhile. One that was never stored has no updates and `upto` 0.
- * @throws StoreUnavailable, NewerVersion, or StoreCorrupt where a snapshot is not there, or not what its head says: never an empty document instead
+ * @throws StoreUnavailable, NewerVersion, or StoreCorrupt where a snapshot is not there, or not what its head says: never an
+ * empty document instead
  */
 export async function readDocument(store: Store, document: DocumentName): Promise<StoredDocument> {
   for (let attempt = 0; attempt < attemptsMax; attempt++) {

@@ -1,9 +1,9 @@
 /**
  * The store in memory: the ground that simulations and unit tests stand on.
  *
- * Its contents are a `StoreDisk`, which outlives the adapters opened on it: a "crashed" process opens another one, a zombie keeps its own.
- * Each write of one stored document is an effect of its own, so a deletion of three segments is three. Before and after each, `step` is called and waited
- * for; it may throw (`StoreUnavailable`, or a crash of the test's own), or take its time.
+ * Its contents are a `StoreDisk`, which outlives the adapters opened on it: a "crashed" process opens another one, a zombie keeps
+ * its own. Each write of one stored document is an effect of its own, so a deletion of three segments is three. Before and after
+ * each, `step` is called and waited for; it may throw (`StoreUnavailable`, or a crash of the test's own), or take its time.
  */
 
 import type { DocumentName } from '#shared/document/name.ts';
@@ -35,7 +35,10 @@ export type MemoryStoreOptions = {
   /** Opens a store on these contents instead of new ones. */
   readonly disk?: StoreDisk;
   readonly segmentBytesMax?: number;
-  /** Called, and waited for, before and after each write of one document, and before each read. What it throws is what the call rejects with. */
+  /**
+   * Called, and waited for, before and after each write of one document, and before each read. What it throws is what the call
+   * rejects with.
+   */
   readonly step?: (step: StoreStep, moment: Moment) => void | Promise<void>;
 };
 

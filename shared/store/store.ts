@@ -1,9 +1,9 @@
 /**
  * The store: documents as they were persisted, and how far each partition of the journal is in it.
  *
- * The persister may be killed between any two writes, run twice, or run late (a zombie). So every write here is of one document under
- * an id that says what it holds: to do it again, or late, changes nothing (rule 4). What is stored of a document is a head that names
- * one snapshot (in parts), and segments that came after it.
+ * The persister may be killed between any two writes, run twice, or run late (a zombie). So every write here is of one document
+ * under an id that says what it holds: to do it again, or late, changes nothing (rule 4). What is stored of a document is a head
+ * that names one snapshot (in parts), and segments that came after it.
  *
  *     head { upto: 120, sha256, parts: 2 } ─► snapshot (name, 120, sha256) parts 0, 1       covers every offset below 120
  *                                            segments (name, 120 … 133), (name, 134 … 190)  merged records since; may overlap
@@ -19,7 +19,10 @@ import type { JournalIdentity, Offset, Partition } from '#shared/journal/journal
 export type SegmentId = { readonly document: DocumentName; readonly first: Offset; readonly last: Offset };
 export type Segment = SegmentId & { readonly update: Uint8Array };
 
-/** The state of a document that covers every offset below `upto`. `sha256` (hex) is that of the whole update: its bytes depend on flush borders. */
+/**
+ * The state of a document that covers every offset below `upto`. `sha256` (hex) is that of the whole update: its bytes depend on
+ * flush borders.
+ */
 export type SnapshotId = { readonly document: DocumentName; readonly upto: Offset; readonly sha256: string };
 
 /** Names a document's current snapshot. `parts` slices, to be concatenated. */
@@ -38,7 +41,10 @@ export class NewerVersion extends Error {
   override readonly name = 'NewerVersion';
 }
 
-/** Thrown where what is stored contradicts itself (a missing part, a hash that does not match): an error to whoever opens the document. */
+/**
+ * Thrown where what is stored contradicts itself (a missing part, a hash that does not match): an error to whoever opens the
+ * document.
+ */
 export class StoreCorrupt extends Error {
   override readonly name = 'StoreCorrupt';
 }
@@ -48,19 +54,24 @@ export type Store = {
   /** The longest update that a segment can hold, in bytes: a frame must fit (checked at start). */
   readonly segmentBytesMax: number;
 
-  /** Binds this store to a journal for good if it is not bound yet. Returns the journal that it is bound to, which may be another one. */
+  /**
+   * Binds this store to a journal for good if it is not bound yet. Returns the journal that it is bound to, which may be another
+   * one.
+   */
   readonly bindJournal: (identity: JournalIdentity) => Promise<JournalIdentity>;
 
   /** The offset below which everything of this partition is stored; 0 at first. */
   readonly readCheckpoint: (partition: Partition) => Promise<Offset>;
 
   /**
-   * Moves a checkpoint forward, only where what is stored is ≥ `from`, never backward.
-   * Returns what is stored afterwards: less than `to` means that it did not apply, and the caller goes back to the returned offset.
+   * Moves a checkpoint forward, only where what is stored is ≥ `from`, never backward. Returns what is stored afterwards: less
+   * than `to` means that it did not apply, and the caller goes back to the returned offset.
    */
   readonly moveCheckpoint: (partition: Partition, from: Offset, to: Offset) => Promise<Offset>;
 
-  /** Inserts a segment; one with the same id already there is a success and stays as it is. `update` ≤ `segmentBytesMax` bytes. */
+  /**
+   * Inserts a segment; one with the same id already there is a success and stays as it is. `update` ≤ `segmentBytesMax` bytes.
+   */
   readonly putSegment: (segment: Segment) => Promise<void>;
 
   /** The segments with `last` ≥ `from`, ordered by `first`, then `last`. */

@@ -1,8 +1,8 @@
 /**
  * A process of its own that has a data directory open, for tests that kill it.
  *
- * It appends without end: each record holds its number. What has resolved is written to stdout, one a line: `acknowledged` a record, `stored` the segment
- * that ends with it, `checkpoint`.
+ * It appends without end: each record holds its number. What has resolved is written to stdout, one a line: `acknowledged` a
+ * record, `stored` the segment that ends with it, `checkpoint`.
  *
  *     node embedded-process.ts <directory> [hold | append [count]]
  */

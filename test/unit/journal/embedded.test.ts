@@ -61,8 +61,9 @@ const storeBatch = (environment: Environment, first: number, next: number, value
   }));
 
 const record = 'f60101016100000000'; // document 'a', all else empty
+const oneByte = (value: number): string => value.toString(16).padStart(2, '0');
 const batchOf = (...records: readonly string[]): string =>
-  `f61001${[records.length, ...records.map((one) => one.length / 2)].map((n) => n.toString(16).padStart(2, '0')).reduce((all, n, i) => all + n + (records[i - 1] ?? ''), '')}`;
+  ['f61001', oneByte(records.length), ...records.map((one) => oneByte(one.length / 2)), ...records].join('');
 
 describe('JR14: what is on disk and can not be read', () => {
   test('a record of a newer version stops the partition, after what was before it', async () => {

@@ -22,7 +22,7 @@ describe('JR13: golden vectors', () => {
   });
 
   test('a batch', () => {
-    const golden = `f610010209${bareHex}28${fullHex}`;
+    const golden = `f61001020928${bareHex}${fullHex}`;
     expect(hex(encodeBatch([bare, full]))).toBe(golden);
     const records = [
       { offset: 7, record: bare },
@@ -81,7 +81,8 @@ describe('JR14: what does not decode', () => {
 
   test('in a batch: unreadable ones are passed on among the others, a newer one ends it', () => {
     const slots = [bareHex, '6162', bareHex, 'f602010161', bareHex];
-    const batch = bytes(`f6100105${slots.map((slot) => `${(slot.length / 2).toString(16).padStart(2, '0')}${slot}`).join('')}`);
+    const lengths = slots.map((slot) => (slot.length / 2).toString(16).padStart(2, '0'));
+    const batch = bytes(`f6100105${lengths.join('')}${slots.join('')}`);
     expect(decodeBatch(batch, 100)).toEqual({
       records: [
         { offset: 100, record: bare },
