@@ -47,6 +47,9 @@ type Remembered = {
 
 type Retirement = { readonly document: DocumentName; readonly head: Head };
 
+/** Documents that a status names. */
+const failuresShown = 10;
+
 const nothing: Growth = { segments: 0, bytes: 0, snapshotBytes: 0 };
 
 export class CompactionQueue {
@@ -108,9 +111,11 @@ export class CompactionQueue {
 
   status(): CompactionStatus {
     const failing = [...this.#remembered].filter(([, { failures }]) => failures > 0);
+    const worst = failing.toSorted(([, a], [, b]) => b.failures - a.failures).slice(0, failuresShown);
     return {
       queued: this.#queue.size + this.#retirements.length,
-      failing: failing.map(([document, { failures, failure }]) => ({ document, failures, reason: failure })),
+      failing: failing.length,
+      failures: worst.map(([document, { failures, failure }]) => ({ document, failures, reason: failure })),
     };
   }
 

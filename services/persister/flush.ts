@@ -80,7 +80,7 @@ type Written =
   | { readonly kind: 'gave-up' }
   | Extract<Flushed, { readonly kind: 'too-large' }>;
 
-/** Takes documents off the gathering one by one, several at a time, until none is left; one whose write failed is merged and written again. */
+/** Merges and writes document after document, several at a time; a write that fails is tried again. `stored` gets what was written. */
 async function writeSegments(
   documents: Map<DocumentName, DocumentRecords>,
   stored: Map<DocumentName, { readonly segments: number; readonly bytes: number }>,

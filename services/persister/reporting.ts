@@ -65,10 +65,12 @@ export type PartitionStatus = {
 };
 
 export type CompactionStatus = {
-  /** Documents that wait to be looked at. */
+  /** Documents that wait to be looked at, and snapshots whose leavings wait to be deleted. */
   readonly queued: number;
   /** Documents that could not be compacted, and are left alone for a while: their segments stay, so nothing is lost, but they open slowly. */
-  readonly failing: readonly { readonly document: DocumentName; readonly failures: number; readonly reason: string }[];
+  readonly failing: number;
+  /** Some of them, those that failed most often first. */
+  readonly failures: readonly { readonly document: DocumentName; readonly failures: number; readonly reason: string }[];
 };
 
 /** How far the store is behind the journal, over all partitions. */

@@ -4,7 +4,8 @@
  * Gateways check every update before it becomes a record, so merging does not fail. If it does all the same (a bug in a gateway, a
  * foreign program that appends), the flush must neither stop for ever nor lose the neighbours of the culprit. A record may be bad in
  * itself, or only together with those before it; both are found by the same bisection, which keeps what merged so far as its base
- * and takes in halves of the rest. What remains can be merged; the culprits go to the dead letters, with the reason.
+ * and takes in halves of the rest. What remains can be merged; the culprits go to the dead letters, with the reason. Memory that ran out is no verdict
+ * on a record: that error is thrown on, else everything would be a culprit.
  */
 
 import type { DocumentName } from '#shared/document/name.ts';
@@ -84,6 +85,7 @@ export function mergeOrBisect(updates: readonly Uint8Array[], run: Run, merge: M
     try {
       return merge(base === undefined ? added : [base, ...added]);
     } catch (error) {
+      if (isOutOfMemory(error)) throw error;
       if (to - from === 1) {
         culprits.push({ index: from, reason: error instanceof Error ? error.message : String(error) });
         return base;
@@ -94,6 +96,9 @@ export function mergeOrBisect(updates: readonly Uint8Array[], run: Run, merge: M
   };
   return { update: extend(undefined, run.from, run.to), culprits };
 }
+
+/** V8's words for an ArrayBuffer that it can't have. */
+const isOutOfMemory = (error: unknown): boolean => error instanceof RangeError && error.message.includes('allocation failed');
 
 function offsetAt(offsets: readonly Offset[], index: number): Offset {
   const offset = offsets[index];

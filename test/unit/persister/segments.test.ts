@@ -88,6 +88,13 @@ test('PS5: where nothing can be merged there is no segment', () => {
   expect(segmentsOf(made)).toEqual(['none without 10 (bad: 1) without 11 (bad: 2)']);
 });
 
+test('PS5: memory that ran out makes no record a culprit', () => {
+  const merge: MergeUpdates = () => {
+    throw new RangeError('Array buffer allocation failed');
+  };
+  expect(() => [...makeSegments(document, records(bytes(1), bytes(2)), merge, everything)]).toThrow('allocation failed');
+});
+
 test('PS5: bytes that are no update are found among real ones, alone and in company', () => {
   const real = typists(3, [document])(20).map(({ update }) => update);
   const poison = Uint8Array.from([0, 1, 1, 1, 1, 0]); // deletes nothing at all: readers throw
