@@ -38,7 +38,6 @@ export function openSession(name: string, onChange: (state: SessionState) => voi
   let state: SessionState = { connection: { kind: 'connecting' }, kept: false, problem: undefined };
   const change = (changed: Partial<SessionState>): void => {
     state = { ...state, ...changed };
-    if (isSaved(state.connection)) state = { ...state, problem: undefined };
     onChange(state);
   };
 
@@ -54,7 +53,8 @@ export function openSession(name: string, onChange: (state: SessionState) => voi
     WebSocketPolyfill: reportingWebSocket((frame) => change({ connection: frameSent(state.connection, decodeFrame(frame)) })),
   });
   provider.messageHandlers[messageAck] = (_encoder, decoder) => {
-    change({ connection: settledUpTo(state.connection, decoding.readVarUint(decoder)) });
+    const connection = settledUpTo(state.connection, decoding.readVarUint(decoder));
+    change({ connection, problem: isSaved(connection) ? undefined : state.problem });
   };
   provider.messageHandlers[messageAuth] = (_encoder, decoder) => {
     readAuthMessage(decoder, doc, (_doc, reason) => change({ problem: explainClose(4401, reason) }));
@@ -67,12 +67,18 @@ export function openSession(name: string, onChange: (state: SessionState) => voi
   });
   provider.on('closed', () => change({ connection: { kind: 'ended' } }));
 
+  const text = doc.getText(textName);
+  // Where nobody else has the text, closing the page asks first.
+  window.addEventListener('beforeunload', (event) => {
+    if (!state.kept && !isSaved(state.connection) && text.length > 0) event.preventDefault();
+  });
+
   onChange(state);
-  void keepOffline(name, doc).then((kept) => {
+  void keepOffline(name, doc, () => change({ kept: false })).then((kept) => {
     change({ kept });
     provider.connect();
   });
-  return { text: doc.getText(textName), awareness: provider.awareness };
+  return { text, awareness: provider.awareness };
 }
 
 /** The platform's WebSocket, reporting each frame that it has taken. */

@@ -9,11 +9,12 @@ const site = useSite();
 const count = (text: string, letter: string): number => text.split(letter).length - 1;
 const isAcknowledgement = (message: string | Buffer): boolean => message[0] === 8;
 
-/** Stands between a page and the server: holds acknowledgements back while told to, and can close connections in the server's name. */
+/** Stands between a page and the server: holds acknowledgements back while told to, and can deny and close connections in the server's name. */
 function middleman(): {
   prepare: (page: Page) => Promise<void>;
   hold: () => void;
   release: () => void;
+  deny: (reason: string) => void;
   close: (code: number, reason: string) => void;
 } {
   let route: WebSocketRoute | undefined;
@@ -32,6 +33,7 @@ function middleman(): {
       held?.forEach((message) => route?.send(message));
       held = undefined;
     },
+    deny: (reason) => route?.send(Buffer.from([2, 0, reason.length, ...Buffer.from(reason)])),
     close: (code, reason) => void route?.close({ code, reason }),
   };
 }
@@ -88,6 +90,15 @@ describe('PG5: what the server refuses is explained', () => {
     await ada.seesStatus(status);
     if (code < 4000) await ada.page.getByRole('alert').waitFor({ state: 'hidden' });
     expect(await ada.text()).toBe('kept');
+  });
+
+  test('a denial shows before the connection is closed', async () => {
+    const between = middleman();
+    const ada = await openWriter(site.browser(), site.server().url, newDocument('denied'), { prepare: between.prepare });
+    await ada.seesStatus('Saved');
+    between.deny('permission denied');
+    await ada.page.getByRole('alert').getByText('You are not allowed to open this document (permission denied).').waitFor();
+    expect(ada.complaints).toEqual([]);
   });
 
   test('a change that is too large: nothing is called saved, nothing is lost, and undoing it and reloading is the way out', async () => {
@@ -150,7 +161,7 @@ describe('PG11, PG12: the server goes away and comes back', () => {
     await fresh.seesText(text);
   });
 
-  test('PG4: a browser that keeps nothing says so', async () => {
+  test('PG4: a browser that keeps nothing says so, and asks before the page is closed', async () => {
     const { server, restart } = await restartable();
     const storageIsOff = `Object.defineProperty(globalThis, 'indexedDB', { value: { open: () => { throw new Error('off'); } } });`;
     const prepare = (page: Page): Promise<unknown> => page.addInitScript({ content: storageIsOff });
@@ -159,9 +170,33 @@ describe('PG11, PG12: the server goes away and comes back', () => {
     await server.kill('SIGKILL');
     await ada.seesStatus('Offline: don’t close this page');
     await ada.type('in this page alone');
+    const question = ada.page.waitForEvent('dialog');
+    await ada.page.close({ runBeforeUnload: true });
+    await (await question).dismiss();
     await restart();
     await ada.seesStatus('Saved');
     expect(await ada.text()).toBe('in this page alone');
+  });
+
+  test('PG4: so does a browser whose disk is full', async () => {
+    const { server } = await restartable();
+    // What a full disk looks like from inside: the write is taken, and its transaction aborted later.
+    const fillableDisk = `
+      const add = IDBObjectStore.prototype.add;
+      IDBObjectStore.prototype.add = function (...args) {
+        if (globalThis.diskIsFull) queueMicrotask(() => this.transaction.abort());
+        return add.apply(this, args);
+      };`;
+    const prepare = (page: Page): Promise<unknown> => page.addInitScript({ content: fillableDisk });
+    const ada = await openWriter(site.browser(), server.url, newDocument('full'), { prepare });
+    await ada.type('fits ');
+    await ada.seesStatus('Saved');
+    await server.kill('SIGKILL');
+    await ada.seesStatus('Offline: kept in this browser');
+    await ada.page.evaluate(() => Object.assign(globalThis, { diskIsFull: true }));
+    await ada.type('does not fit');
+    await ada.seesStatus('Offline: don’t close this page');
+    expect(await ada.text()).toBe('fits does not fit');
   });
 
   test('what is typed without a server survives a reload without one, and merges on return', async () => {
