@@ -5,6 +5,7 @@
  */
 
 import { createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { makeDataDir, startServer, type Server, type ServerOptions } from '#test/harness/server.ts';
 
 export type CrashingServer = {
@@ -15,7 +16,11 @@ export type CrashingServer = {
   readonly process: () => Server;
   /** kill -9. */
   readonly kill: () => Promise<void>;
+  /** SIGTERM, and after so many milliseconds kill -9, wherever its drain is. */
+  readonly drainAndKill: (ms: number) => Promise<void>;
   readonly start: () => Promise<void>;
+  /** Starts it, and kills it after so many milliseconds, ready or not. */
+  readonly startAndKill: (ms: number) => Promise<void>;
   /** Kills it if it runs, and removes its data. */
   readonly remove: () => Promise<void>;
 };
@@ -41,7 +46,8 @@ export async function quietPort(): Promise<number> {
 export async function startCrashingServer(options: Omit<ServerOptions, 'port' | 'dataDir'> = {}): Promise<CrashingServer> {
   const port = await quietPort();
   const directory = await makeDataDir();
-  const start = (): Promise<Server> => startServer({ ...options, port, dataDir: directory.path });
+  const start = (signal?: AbortSignal): Promise<Server> =>
+    startServer({ ...options, ...(signal === undefined ? {} : { signal }), port, dataDir: directory.path });
   let server = await start();
   return {
     url: server.url,
@@ -49,8 +55,17 @@ export async function startCrashingServer(options: Omit<ServerOptions, 'port' | 
     dataDir: directory.path,
     process: () => server,
     kill: () => server.kill(),
+    drainAndKill: async (ms) => {
+      process.kill(server.pid, 'SIGTERM');
+      await delay(ms);
+      await server.kill();
+    },
     start: async () => {
       server = await start();
+    },
+    startAndKill: async (ms) => {
+      const started = await start(AbortSignal.timeout(ms)).catch(() => undefined);
+      await started?.kill();
     },
     remove: async () => {
       await server.kill();

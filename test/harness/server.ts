@@ -26,6 +26,10 @@ export type ServerOptions = {
   readonly port?: number;
   /** Further settings by name without their prefix: `{ FRAME_BYTES_MAX: 4096 }`. */
   readonly settings?: Readonly<Record<string, string | number>>;
+  /** Kills it with SIGKILL, wherever it is: while it starts, starting rejects. */
+  readonly signal?: AbortSignal;
+  /** A command to run it under, like strace with its options: it must put the server in its own place, so that signals reach it. */
+  readonly under?: readonly string[];
 };
 
 export type Server = {
@@ -56,7 +60,8 @@ export async function makeDataDir(): Promise<{ readonly path: string; readonly r
  */
 export async function startServer(options: ServerOptions = {}): Promise<Server> {
   const temporary = options.dataDir === undefined ? await makeDataDir() : undefined;
-  const child = spawn(join(root, 'node_modules/.bin/node'), ['services/standalone/main.ts'], {
+  const words = [...(options.under ?? []), join(root, 'node_modules/.bin/node'), 'services/standalone/main.ts'];
+  const child = spawn(words[0] ?? '', words.slice(1), {
     cwd: root,
     env: environment({
       ...options.settings,
@@ -64,6 +69,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
       DATA_DIR: options.dataDir ?? temporary?.path ?? '',
     }),
     stdio: ['ignore', 'pipe', 'pipe'],
+    killSignal: 'SIGKILL',
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   let diagnostics = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (diagnostics = (diagnostics + text).slice(-stderrCharactersMax)));
@@ -71,7 +78,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   const endWithUs = (): boolean => child.kill('SIGKILL');
   process.once('exit', endWithUs);
   const gone = new Promise<string | number>((settle) => {
-    child.once('error', (error) => settle(error.message));
+    // One that was aborted has an error, and ends after it.
+    child.on('error', (error) => child.pid === undefined && settle(error.message));
     child.once('close', (code, signal) => settle(signal ?? code ?? 'unknown'));
   }).then(async (end) => {
     process.off('exit', endWithUs);

@@ -8,11 +8,15 @@
  * Waiting is for a condition, looked at whenever something happened to the client; the deadline only turns a hang into an error.
  */
 
+import { setMaxListeners } from 'node:events';
 import * as decoding from 'lib0/decoding';
 import WS from 'ws';
 import { WebsocketProvider } from 'y-websocket';
 import * as Y from 'yjs';
 import { decodeFrame } from '#shared/wire/y-websocket.ts';
+
+// Every provider listens for the end of the process.
+setMaxListeners(0, process);
 
 const messageAck = 8;
 const waitMsMax = 45_000;
@@ -43,6 +47,8 @@ export type Client = {
   readonly unsettled: () => number;
   /** The close codes that the server gave, in order. */
   readonly closeCodes: readonly number[];
+  /** Resolves when something happens to this client: an update, an acknowledgement, a connection that comes or goes. */
+  readonly nextEvent: () => Promise<void>;
   /** Resolves when `condition` is true; it is looked at after each event. Rejects after 45 s, saying `what` did not happen. */
   readonly until: (what: string, condition: () => boolean) => Promise<void>;
   /** Resolves when the server has sent the whole document on this connection. */
@@ -133,6 +139,15 @@ export function openClient(options: ClientOptions): Client {
     provider,
     unsettled: () => sent - acknowledged,
     closeCodes,
+    nextEvent: () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const look = (): void => {
+        watchers.delete(look);
+        resolve();
+      };
+      watchers.add(look);
+      return promise;
+    },
     until,
     synced: () => until('synced', () => provider.synced),
     saved: () => until('saved', () => provider.synced && sent > 0 && sent === acknowledged),
