@@ -18,13 +18,14 @@
  * be such; `impliedDeletions` finds them with a Y.Doc, `noteDeleted` adds them, and judging again gives "nothing new".
  */
 
-import { assembleUpdate, headerBytes } from './assemble.ts';
+import { assembleUpdate, emptyUpdate, headerBytes } from './assemble.ts';
 import { at, IntervalSet, type Ranges } from './intervals.ts';
+import { agreesOnEntries, deletionsOfReplaced, withTrueFlags } from './map-entries.ts';
 import { reachOf, type Missing } from './readiness.ts';
 import type { Scanned } from './scan.ts';
 import { encodeStateVector, type StateVector } from './state-vector.ts';
 import { StructRun, type Piece } from './struct-run.ts';
-import { partOf, splitRanges } from './update-parts.ts';
+import { partOf, rescan, splitRanges } from './update-parts.ts';
 import { varUintBytes } from './varint.ts';
 
 export type Judgement =
@@ -42,7 +43,7 @@ export type Judgement =
       readonly missing: Missing;
     };
 
-/** `ready` is what `judge` would call fresh (or nothing new), `rest` what then still waits. */
+/** `ready` is fresh, as from `judge`; `rest` is what then still waits. Undefined where there is none. */
 export type Split = { readonly ready: Scanned | undefined; readonly rest: Scanned | undefined };
 
 /** Deletions that are known already are dropped from an update with fewer bytes of structs than this; more would cost too long to copy. */
@@ -55,6 +56,8 @@ export class DocumentState {
   readonly #clients: number[] = [];
   readonly #vector = new Map<number, number>();
   readonly #deleted = new IntervalSet();
+  /** Which clocks are map entries. */
+  readonly #entries = new IntervalSet();
   #runBytes = 0;
   #version = 0;
   #encodedVector: Uint8Array | undefined;
@@ -72,7 +75,7 @@ export class DocumentState {
 
   /** What it holds in memory, roughly. */
   get bytes(): number {
-    return this.#runBytes + this.#deleted.count * bytesPerInterval;
+    return this.#runBytes + (this.#deleted.count + this.#entries.count) * bytesPerInterval;
   }
 
   /** Grows with each change: for caches of what is computed here. */
@@ -94,12 +97,13 @@ export class DocumentState {
     const novel = overlaps || (known > 0 && structBytes(update) < trimBytesMax) ? this.#novelPart(update) : update;
     const missing = reachOf(novel, this.#vector).missing ?? this.#missingForDeletions(novel);
     if (missing !== undefined) return { kind: 'waiting', missing };
-    return { kind: 'fresh', update: novel, deletionsOnly: !hasNewStructs };
+    return { kind: 'fresh', update: this.#withEntriesPutRight(novel), deletionsOnly: !hasNewStructs };
   }
 
   /** Takes an update apart that is waiting (or not): the part that can be taken now, and what can't. Changes nothing. */
   split(update: Scanned): Split {
-    const novel = this.#novelPart(update);
+    const overlaps = update.skips || update.sections.some(({ client, start }) => start < (this.#vector.get(client) ?? 0));
+    const novel = overlaps ? this.#novelPart(update) : update;
     const { ends } = reachOf(novel, this.#vector);
     const reached = new Map<number, number>();
     for (const [index, { client, start }] of novel.sections.entries()) {
@@ -108,8 +112,10 @@ export class DocumentState {
     }
     const border = (client: number): number => reached.get(client) ?? this.#vector.get(client) ?? 0;
     const { below, above } = splitRanges(novel.deletions, border);
+    const ready = partOf(novel, (section, index) => ({ from: section.start, to: ends[index] ?? 0 }), below);
+    const judgement = ready === undefined ? undefined : this.judge(ready);
     return {
-      ready: partOf(novel, (section, index) => ({ from: section.start, to: ends[index] ?? 0 }), below),
+      ready: judgement?.kind === 'fresh' ? judgement.update : undefined,
       rest: partOf(novel, (section, index) => ({ from: ends[index] ?? 0, to: section.end }), above),
     };
   }
@@ -129,6 +135,14 @@ export class DocumentState {
       deletions,
     );
     return part ?? nothing;
+  }
+
+  /** See `map-entries.ts`. */
+  #withEntriesPutRight(update: Scanned): Scanned {
+    const flagged = agreesOnEntries(update, this.#entries) ? update : rescan(withTrueFlags(update, this.#entries));
+    const deletions = deletionsOfReplaced(flagged);
+    if (deletions.length === 0) return flagged;
+    return partOf(flagged, ({ start, end }) => ({ from: start, to: end }), [...flagged.deletions, ...deletions]) ?? flagged;
   }
 
   #countKnown(deletions: Ranges): number {
@@ -163,6 +177,7 @@ export class DocumentState {
       this.#runBytes += run.heldBytes - before;
       this.#vector.set(section.client, section.end);
     }
+    this.#entries.addAll(update.keyed);
     this.#deleted.addAll(update.gone);
     this.#changeDeleted(update.deletions);
   }
@@ -230,6 +245,6 @@ export class DocumentState {
 }
 
 const noVector: StateVector = new Map();
-const nothing: Scanned = { bytes: Uint8Array.of(0, 0), sections: [], skips: false, deletions: [], gone: [], dependencies: [] };
+const nothing = rescan(emptyUpdate);
 
 const structBytes = (update: Scanned): number => update.sections.reduce((sum, { from, to }) => sum + to - from, 0);

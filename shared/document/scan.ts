@@ -14,7 +14,7 @@
 import { at, type Ranges } from './intervals.ts';
 import { defaultUpdateLimits, type UpdateLimits } from './limits.ts';
 import type { Refused } from './state-vector.ts';
-import { StructReader, clockMax, content } from './struct-reader.ts';
+import { StructReader, clockMax, content, hasKey } from './struct-reader.ts';
 
 export type { Refused } from './state-vector.ts';
 
@@ -49,6 +49,12 @@ export type Scanned = {
    * refers to the second. References to the own client are not in it (they point backwards), nor is what an earlier one of the section implies.
    */
   readonly dependencies: readonly number[];
+  /** Which of its structs say that they are map entries (see `map-entries.ts`). */
+  readonly keyed: Ranges;
+  /** Of map entries with several clocks, all clocks but the last; deleted contents excepted. */
+  readonly replaced: Ranges;
+  /** What its items follow: client and clock of the origin, or else the right origin, and 1 where the item says that it is a map entry, else 0. Not where it is the struct before, of the same kind. */
+  readonly links: readonly number[];
 };
 
 /** Scans all at once: for updates of kilobytes. A refusal closes the sender. */
@@ -90,6 +96,9 @@ export class Scan {
   #deletions = noNumbers;
   #gone = noNumbers;
   #dependencies = noNumbers;
+  #keyed = noNumbers;
+  #replaced = noNumbers;
+  #links = noNumbers;
   #result: Scanned | Refused | undefined;
   #inDeletions = false;
   #skips = false;
@@ -110,6 +119,7 @@ export class Scan {
   #from = 0;
   #last = 0;
   #lastClock = 0;
+  #lastKeyed = false;
   #nextMark = 0;
   #marks = noNumbers;
   /** The highest clock that this section refers to, by client, once it is long enough to be worth it. */
@@ -120,7 +130,7 @@ export class Scan {
     this.#reader.begin(bytes, 0, limits);
     this.#limits = limits;
     this.#sections = [];
-    this.#deletions = this.#gone = this.#dependencies = noNumbers;
+    this.#deletions = this.#gone = this.#dependencies = this.#keyed = this.#replaced = this.#links = noNumbers;
     this.#result = undefined;
     this.#inDeletions = this.#skips = false;
     this.#counted = this.#unanchored = this.#itemsLeft = this.#structs = 0;
@@ -150,6 +160,9 @@ export class Scan {
       deletions: this.#deletions,
       gone: this.#gone,
       dependencies: this.#dependencies,
+      keyed: this.#keyed,
+      replaced: this.#replaced,
+      links: this.#links,
     };
   }
 
@@ -219,8 +232,9 @@ export class Scan {
       return;
     }
     if (begin >= this.#nextMark) this.#mark(begin);
-    if (reader.content <= content.deleted) this.#noteGone(end);
+    if (reader.content <= content.deleted) this.#gone = withRange(this.#gone, this.#client, this.#clock, end);
     if (reader.content !== content.gc) this.#noteReferences();
+    this.#noteKey(end);
     this.#last = begin;
     this.#lastClock = this.#clock;
     this.#structs++;
@@ -233,12 +247,25 @@ export class Scan {
     this.#nextMark = begin + markDistance;
   }
 
-  #noteGone(end: number): void {
-    const gone = this.#gone;
-    const length = gone.length;
-    if (length > 0 && gone[length - 3] === this.#client && gone[length - 1] === this.#clock) gone[length - 1] = end;
-    else if (length > 0) gone.push(this.#client, this.#clock, end);
-    else this.#gone = [this.#client, this.#clock, end];
+  #noteKey(end: number): void {
+    const reader = this.#reader;
+    const isKeyed = (reader.info & hasKey) !== 0;
+    if (reader.originClient >= 0 || reader.rightClient >= 0) this.#noteLink(isKeyed);
+    this.#lastKeyed = isKeyed;
+    if (!isKeyed) return;
+    this.#keyed = withRange(this.#keyed, this.#client, this.#clock, end);
+    if (end - this.#clock === 1 || reader.content === content.deleted) return;
+    this.#replaced = withRange(this.#replaced, this.#client, this.#clock, end - 1);
+  }
+
+  #noteLink(isKeyed: boolean): void {
+    const reader = this.#reader;
+    const client = reader.originClient >= 0 ? reader.originClient : reader.rightClient;
+    const clock = reader.originClient >= 0 ? reader.originClock : reader.rightClock;
+    const isNext = this.#structs > 0 && client === this.#client && clock === this.#clock - 1;
+    if (isNext && isKeyed === this.#lastKeyed) return;
+    if (this.#links.length > 0) this.#links.push(client, clock, isKeyed ? 1 : 0);
+    else this.#links = [client, clock, isKeyed ? 1 : 0];
   }
 
   #noteReferences(): void {
@@ -314,6 +341,15 @@ export class Scan {
 }
 
 const mix = (hash: number, value: number): number => Math.imul(hash ^ value, 0x9e3779b1) ^ (hash >>> 15);
+
+/** `ranges` with one more behind, joined to the last one where they touch. Adds to `ranges` itself where it has some. */
+function withRange(ranges: number[], client: number, start: number, end: number): number[] {
+  const { length } = ranges;
+  if (length === 0) return [client, start, end];
+  if (ranges[length - 3] === client && ranges[length - 1] === start) ranges[length - 1] = end;
+  else ranges.push(client, start, end);
+  return ranges;
+}
 
 const inOneGo = new Scan();
 

@@ -368,7 +368,7 @@ function restOfStruct(reader: StructReader, client: number, clock: number, offse
     bytes[0] = content.gc;
     return bytes.subarray(0, writeVarUint(bytes, 1, rest));
   }
-  bytes[0] = reader.content | hasOrigin | (reader.info & hasRightOrigin);
+  bytes[0] = reader.content | hasOrigin | (reader.info & (hasRightOrigin | hasKey));
   let to = writeVarUint(bytes, writeVarUint(bytes, 1, client), clock + offset - 1);
   if (reader.rightClient >= 0) to = writeVarUint(bytes, writeVarUint(bytes, to, reader.rightClient), reader.rightClock);
   if (reader.content === content.deleted) return bytes.subarray(0, writeVarUint(bytes, to, rest));

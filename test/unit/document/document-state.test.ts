@@ -250,6 +250,62 @@ describe('typed text', () => {
   });
 });
 
+describe('map entries', () => {
+  /** A map as an item of its own: client 1, clock 0. */
+  const map = bytesOf('01 01 01 00 07 01 01 74 01 00');
+  const keyed = (client: number, hex: string): Uint8Array => bytesOf(`01 01 0${client} 00 28 00 01 00 01 6b ${hex} 00`);
+  const poison = keyed(2, '03 7d01 7d02 7d03');
+  const poisonUnflagged = bytesOf('01 01 03 00 88 02 00 03 7d01 7d02 7d03 00');
+  const single = keyed(2, '01 7d01');
+  const tearing = (client: number): Uint8Array => bytesOf(`01 01 05 00 88 0${client} 01 01 7d09 00`);
+  const deleteMap = bytesOf('00 01 01 01 00 01');
+
+  const throwsNowhere = (updates: readonly Uint8Array[]): void => {
+    const state = new DocumentState();
+    const reader = new Y.Doc();
+    for (const bytes of updates) {
+      const judgement = judge(state, bytes);
+      if (judgement.kind !== 'fresh') throw new Error(judgement.kind);
+      state.take(judgement.update);
+      Y.applyUpdate(reader, judgement.update.bytes);
+    }
+    expect(reader.store.pendingStructs).toBeNull();
+    Y.applyUpdate(new Y.Doc(), state.encode());
+  };
+
+  test('DO25: an entry of several clocks, torn and then deleted, makes every reader of its bytes throw', () => {
+    const reader = new Y.Doc();
+    for (const bytes of [map, poison, tearing(2)]) Y.applyUpdate(reader, bytes);
+    expect(() => Y.applyUpdate(reader, deleteMap)).toThrow('Unexpected case');
+  });
+
+  test.each([
+    ['that says so', [map, poison, tearing(2), deleteMap]],
+    ['that does not', [map, single, poisonUnflagged, tearing(3), deleteMap]],
+    ['that does not, all in one', [Y.mergeUpdates([map, single, poisonUnflagged]), tearing(3), deleteMap]],
+  ])('DO25: but not what is taken of one %s', (_how, updates) => throwsNowhere(updates));
+
+  test('DO25: a flag that is missing is put right, one that is wrong is taken away, and text typed there stays', () => {
+    const state = stateOf(map, single, bytesOf('01 01 03 00 88 02 00 01 7d01 00'));
+    expect(hexOf(state.encode())).toContain('a8020001');
+    const text = stateOf(update([[1, 0, structs.text('a')]]));
+    const lying = fresh(text, bytesOf('01 01 02 00 a4 01 00 01 62 00'));
+    expect(hexOf(lying)).toBe('0101020084010001 6200'.replace(' ', ''));
+    text.take(scan(lying));
+    const after = update([[3, 0, structs.text('a long paste', [2, 0])]]);
+    expect(hexOf(fresh(text, after))).toBe(hexOf(after));
+  });
+
+  test('DO25: entries that Yjs joined, deleted already, are taken as they are', () => {
+    const document = new Y.Doc({ gc: false });
+    document.clientID = 1;
+    for (let i = 0; i < 5; i++) document.getMap('m').set('k', i);
+    const whole = Y.encodeStateAsUpdate(document);
+    expect(scan(whole).replaced).toEqual([1, 0, 3]);
+    expect(fresh(new DocumentState(), whole)).toBe(whole);
+  });
+});
+
 describe('a diff', () => {
   const { document, updates } = typed(1, ['hello ', 'wörld ', '日本 ', 'and more']);
   const other = typed(9, [], new Y.Doc());
