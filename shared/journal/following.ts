@@ -41,7 +41,7 @@ export function followBy(from: Offset, follower: Follower, find: (at: Offset) =>
   let at = from;
   let stopped = false;
   let running: Promise<void> | undefined;
-  let wokenWhileRunning = false;
+  let woken = false;
 
   const finish = (end: FollowEnd): void => {
     stopped = true;
@@ -66,13 +66,9 @@ export function followBy(from: Offset, follower: Follower, find: (at: Offset) =>
 
   const run = async (): Promise<void> => {
     while (!stopped) {
-      wokenWhileRunning = false;
+      woken = false;
       const found = await ask();
-      if (stopped) return;
-      if (found.kind === 'nothing-yet') {
-        if (wokenWhileRunning) continue;
-        return;
-      }
+      if (stopped || found.kind === 'nothing-yet') return;
       if (found.kind !== 'batches') return finish(found);
       await deliver(found.batches);
       if (stopped) return;
@@ -82,15 +78,15 @@ export function followBy(from: Offset, follower: Follower, find: (at: Offset) =>
   };
 
   const wake = (): void => {
-    wokenWhileRunning = true;
+    woken = true;
     if (stopped || running !== undefined) return;
     running = run().finally(() => {
       running = undefined;
-      if (wokenWhileRunning) wake();
+      if (woken) wake(); // after it was answered "nothing yet", and before it could rest
     });
   };
 
-  queueMicrotask(wake);
+  wake();
   return {
     wake,
     stop: async () => {

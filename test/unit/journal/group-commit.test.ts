@@ -86,6 +86,8 @@ describe('JR15: one sync for many', () => {
     commits.add(2);
     let drained = false;
     const draining = commits.drain().then(() => (drained = true));
+    await settle();
+    expect(taken()).toEqual([[0, [1]]]);
     groups[0]?.finish();
     await settle();
     expect(taken()).toEqual([
