@@ -76,7 +76,7 @@ const edits: readonly Edit[] = [
   (_document, random, undo) => void (random.chance(0.6) ? undo.undo() : undo.redo()),
   (document, random) => {
     const text = document.getText('text');
-    if (random.chance(0.2)) text.insert(placeIn(text, random), 'paste 😀 '.repeat(40));
+    if (random.chance(0.2)) text.insert(placeIn(text, random), 'paste 😀 '.repeat(random.chance(0.2) ? 500 : 20));
     else if (random.chance(0.3)) document.getMap('subdocuments').set(`d${random.integer(2)}`, new Y.Doc());
     else text.insertEmbed(placeIn(text, random), { img: 1 });
   },
@@ -88,7 +88,15 @@ const edits: readonly Edit[] = [
       }
     }),
   typeOn,
+  scatter,
 ];
+
+/** Keystrokes all over the text, by the hundred: structs that nothing joins, in pages of their own. */
+function scatter(document: Y.Doc, random: Random): void {
+  if (!random.chance(0.1)) return;
+  const text = document.getText('text');
+  for (let i = 0; i < 200; i++) text.insert(placeIn(text, random), random.pick(words));
+}
 
 /** One edit, as one or more transactions. */
 export function edit(document: Y.Doc, random: Random, undo: Y.UndoManager): void {
