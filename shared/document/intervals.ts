@@ -45,6 +45,7 @@ export class IntervalSet {
     let behind = first;
     while (behind < bounds.length && at(bounds, behind) <= end) behind += 2;
     this.#count += 1 - (behind - first) / 2;
+    if (first === bounds.length) return void bounds.push(start, end);
     if (behind === first) return void bounds.splice(first, 0, start, end);
     const from = Math.min(start, at(bounds, first));
     const to = Math.max(end, at(bounds, behind - 1));

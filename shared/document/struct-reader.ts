@@ -97,14 +97,21 @@ export class StructReader {
   }
 
   varUint(): number {
-    const bytes = this.bytes;
-    if (this.position >= bytes.length) return this.refuse('it ends early');
-    let byte = bytes[this.position++] ?? 0;
-    if (byte < 128) return byte;
-    let value = byte & 127;
-    for (let factor = 128; factor <= 128 ** 7; factor *= 128) {
-      if (this.position >= bytes.length) return this.refuse('it ends early');
-      byte = bytes[this.position++] ?? 0;
+    const { bytes } = this;
+    const first = bytes[this.position++] ?? -1;
+    if (first >= 0 && first < 128) return first;
+    if (first < 0) return this.refuse('it ends early');
+    // Nearly all numbers that are longer are client ids, of five bytes: four of them in integers.
+    let value = first & 127;
+    for (let shift = 7; shift < 28; shift += 7) {
+      const byte = bytes[this.position++] ?? -1;
+      if (byte < 0) return this.refuse('it ends early');
+      value |= (byte & 127) << shift;
+      if (byte < 128) return value;
+    }
+    for (let factor = 2 ** 28; factor < 2 ** 56; factor *= 128) {
+      const byte = bytes[this.position++] ?? -1;
+      if (byte < 0) return this.refuse('it ends early');
       value += (byte & 127) * factor;
       if (byte < 128) return value <= Number.MAX_SAFE_INTEGER ? value : this.refuse('a number is too large');
     }

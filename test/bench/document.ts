@@ -1,8 +1,8 @@
 /**
  * What documents as bytes cost: `node test/bench/document.ts <automerge-paper.json.gz>` (or `TRACE=`).
  *
- * Three documents: the trace typed by one client, cut at two lengths, and a tree of elements of some 17 MB such as a rich-text editor makes. Beside each of our figures
- * stands what Yjs takes for the same. The best of several rounds, in milliseconds.
+ * Three documents: the trace as one client typed it, the same by four clients, and a tree of elements of some 17 MB such as a rich-text editor makes.
+ * Beside each of our figures stands what Yjs takes for the same. The best of several rounds, in milliseconds unless it says otherwise.
  */
 
 import assert from 'node:assert/strict';
@@ -14,6 +14,7 @@ import { defaultUpdateLimits, storedUpdateLimits } from '#shared/document/limits
 import { loadDocumentState } from '#shared/document/load.ts';
 import { mergeScanned, mergeUpdates } from '#shared/document/merge.ts';
 import { scanUpdate, startScan, type Scanned } from '#shared/document/scan.ts';
+import { encodeStateVector } from '#shared/document/state-vector.ts';
 
 type Trace = { readonly txns: readonly { readonly patches: readonly (readonly [number, number, string])[] }[] };
 
@@ -51,12 +52,12 @@ function stateOf(updates: readonly Scanned[]): DocumentState {
   return state;
 }
 
-function keystrokesOf(trace: Trace): { readonly updates: readonly Uint8Array[]; readonly document: Y.Doc } {
+function keystrokesOf(trace: Trace, client: number): { readonly updates: readonly Uint8Array[]; readonly document: Y.Doc } {
   const document = new Y.Doc();
-  document.clientID = 1_234_567_890;
+  document.clientID = client;
   const updates: Uint8Array[] = [];
   document.on('update', (update) => updates.push(update));
-  const text = document.getText('text');
+  const text = document.getText(`text ${client}`);
   for (const { patches } of trace.txns) {
     for (const [at, deleted, inserted] of patches) {
       document.transact(() => {
@@ -95,10 +96,11 @@ function treeOf(megabytes: number): Uint8Array {
 function measureWhole(whole: Uint8Array): void {
   const scanned = scan(whole);
   const state = stateOf([scanned]);
-  const vector = Y.encodeStateVector(state.vectorMap);
+  const vector = encodeStateVector(state.vectorMap);
   const [client = 0] = state.vectorMap.keys();
   const end = state.vectorMap.get(client) ?? 0;
-  const keystroke = scan(oneMore(client, end));
+  const halfway = new Map([...state.vectorMap, [client, end >> 1]]);
+  const edit = keystroke();
   row(
     'scan (vector, ranges, deletions) | decodeUpdate',
     best(() => scan(whole)),
@@ -106,7 +108,7 @@ function measureWhole(whole: Uint8Array): void {
   );
   row(
     'state vector | off the bytes',
-    best(() => stateOf([]).vector),
+    best(() => encodeStateVector(state.vectorMap)),
     best(() => Y.encodeStateVectorFromUpdate(whole)),
   );
   row(
@@ -120,44 +122,32 @@ function measureWhole(whole: Uint8Array): void {
   );
   row(
     'diff, one client half way | diffUpdate',
-    best(() => state.diff(new Map([...state.vectorMap, [client, end >> 1]]))),
-    best(() => Y.diffUpdate(whole, Y.encodeStateVector(new Map([...state.vectorMap, [client, end >> 1]])))),
+    best(() => state.diff(halfway)),
+    best(() => Y.diffUpdate(whole, encodeStateVector(halfway))),
   );
   const states = Array.from({ length: rounds }, () => stateOf([scanned]));
   row(
     'take a keystroke and encode | mergeUpdates',
     best(() => {
       const next = states.pop() ?? state;
-      next.take(keystroke);
+      next.take(edit);
       next.encode();
     }),
-    best(() => Y.mergeUpdates([whole, keystroke.bytes])),
+    best(() => Y.mergeUpdates([whole, edit.bytes])),
   );
 }
 
-function oneMore(client: number, clock: number): Uint8Array {
+function keystroke(): Scanned {
   const document = new Y.Doc();
-  document.clientID = client;
-  Y.applyUpdate(document, mergeUpdates([gcUpTo(client, clock)]));
-  const before = Y.encodeStateVector(document);
-  document.getText('text').insert(0, 'x');
-  return Y.encodeStateAsUpdate(document, before);
-}
-
-function gcUpTo(client: number, clock: number): Uint8Array {
-  const numbers = [1, 1, client, 0, 0, clock, 0].map((number, index) => (index === 4 ? [0] : varUint(number)));
-  return Uint8Array.from(numbers.flat());
-}
-
-function varUint(value: number): number[] {
-  return value < 128 ? [value] : [128 | (value % 128), ...varUint(Math.floor(value / 128))];
+  document.getText('another text').insert(0, 'x');
+  return scan(Y.encodeStateAsUpdate(document));
 }
 
 /** The longest that anything keeps the event loop while a document is scanned in steps and loaded. */
 async function measureSteps(whole: Uint8Array): Promise<void> {
   const steps = startScan(whole, defaultUpdateLimits);
   let longest = 0;
-  for (let done: unknown; done === undefined; ) {
+  for (let done: unknown; done === undefined;) {
     const start = performance.now();
     done = steps.step(256 * 1024);
     longest = Math.max(longest, performance.now() - start);
@@ -179,14 +169,16 @@ async function measureSteps(whole: Uint8Array): Promise<void> {
 
 const path = process.argv[2] ?? process.env['TRACE'];
 if (path === undefined) throw new Error('say where the trace is: node test/bench/document.ts <automerge-paper.json.gz>');
-const { updates, document } = keystrokesOf(JSON.parse(gunzipSync(readFileSync(path)).toString()) as Trace);
+const trace = JSON.parse(gunzipSync(readFileSync(path)).toString()) as Trace;
+const { updates, document } = keystrokesOf(trace, 1_234_567_890);
 const scans = updates.map(scan);
 const state = stateOf(scans);
 const reader = new Y.Doc();
 Y.applyUpdate(reader, state.encode());
 assert.deepEqual(Y.encodeStateAsUpdate(reader), Y.encodeStateAsUpdate(document));
 
-console.log(`${updates.length} keystrokes, ${updates.reduce((sum, { length }) => sum + length, 0)} bytes`.padEnd(52), '     ours       Yjs');
+const bytes = updates.reduce((sum, { length }) => sum + length, 0);
+console.log(`${updates.length} keystrokes, ${bytes} bytes; held ${state.bytes}`.padEnd(52), '     ours       Yjs');
 row(
   'scan one, µs | decodeUpdate',
   (best(() => updates.forEach((update) => scan(update))) / updates.length) * 1_000,
@@ -198,39 +190,25 @@ for (const count of [10, 1_000, 10_000]) {
   row(
     `merge ${count}, scanned | mergeUpdates`,
     best(() => mergeScanned(some)),
-    count > 1_000 ? undefined : best(() => Y.mergeUpdates(some.map(({ bytes }) => bytes))),
+    count > 1_000 ? undefined : best(() => Y.mergeUpdates(some.map((update) => update.bytes))),
   );
 }
 row(
-  `merge ${updates.length}, records`,
+  `merge ${updates.length} records`,
   best(() => mergeUpdates(updates)),
 );
-console.log(`held ${state.bytes} bytes, encoded ${state.encode().length}`);
-const tree = treeOf(17);
+row(
+  'load the joined into a Y.Doc | the same from Yjs',
+  best(() => Y.applyUpdate(new Y.Doc(), state.encode())),
+  best(() => Y.applyUpdate(new Y.Doc(), Y.encodeStateAsUpdate(document))),
+);
+const fourClients = [1, 2, 3, 4].map((client) => Y.encodeStateAsUpdate(keystrokesOf(trace, client).document));
 for (const [name, whole] of [
   ['the trace', state.encode()],
-  ['four times the trace by four clients', fourTimes(updates)],
-  ['the tree', tree],
+  ['the trace by four clients', mergeUpdates(fourClients)],
+  ['a tree', treeOf(17)],
 ] as const) {
   console.log(`\n${name}, ${whole.length} bytes`);
   measureWhole(whole);
   await measureSteps(whole);
-}
-
-function fourTimes(keystrokes: readonly Uint8Array[]): Uint8Array {
-  const merged = Y.mergeUpdates([Y.encodeStateAsUpdate(document)]);
-  assert(keystrokes.length > 0);
-  const copies = [1, 2, 3, 4].map((client) => withClient(merged, client));
-  return mergeUpdates(copies);
-}
-
-/** The same document as somebody else's. */
-function withClient(update: Uint8Array, client: number): Uint8Array {
-  const from = new Y.Doc();
-  Y.applyUpdate(from, update);
-  const to = new Y.Doc();
-  to.clientID = client;
-  const words = from.getText('text').toString();
-  for (let at = 0; at < words.length; at += 4) to.getText(`copy ${client}`).insert(at % 2 === 0 ? 0 : at >> 1, words.slice(at, at + 4));
-  return Y.encodeStateAsUpdate(to);
 }
