@@ -52,7 +52,10 @@ export type Environment = View & {
    * @throws EnvironmentUnavailable (as a rejection) where nothing of it was written, as far as is known
    */
   readonly commit: <T>(decide: (view: View) => Decision<T>, options?: { readonly releases?: boolean }) => Promise<T>;
-  /** Waits for the commits under way, and gives the directory free. */
+  /**
+   * Waits for the commits under way, and gives the directory free. Everything after that throws, or rejects with,
+   * `EnvironmentUnavailable`.
+   */
   readonly close: () => Promise<void>;
 };
 
@@ -177,6 +180,16 @@ const rangeOptions = ({ from, below, limit, reverse }: KeyRange): RangeOptions =
   ...(limit === undefined ? {} : { limit }),
 });
 
+/** What an iterable yields, each step by way of `read`. */
+function* readEach<T>(read: <R>(look: () => R) => R, open: () => Iterable<T>): Generator<T> {
+  const iterator = read(() => open()[Symbol.iterator]());
+  try {
+    for (let step = read(() => iterator.next()); step.done !== true; step = read(() => iterator.next())) yield step.value;
+  } finally {
+    iterator.return?.();
+  }
+}
+
 /** Free bytes of the disk, as far as the file system knows. */
 function freeBytesOf(directory: string): number {
   const { blocks, bavail, bsize } = statfsSync(directory);
@@ -281,25 +294,39 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
   }
   const transactions = transact(database, directory, { diskReserveBytes, commitMsMax, clock });
   const commits = groupCommits(transactions.commit, commitIntervalMs, clock);
+  let closing = false;
   let closed = false;
+
+  /** LMDB crashes on a database that was closed; whatever else it throws while reading means that the disk can't be read. */
+  const read = <T>(look: () => T): T => {
+    if (closed) throw new EnvironmentUnavailable(`${directory} was closed`);
+    try {
+      return look();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new EnvironmentUnavailable(`${directory} can't be read: ${reason}`, { cause: error });
+    }
+  };
 
   return {
     directory,
-    get: (key) => database.getBinary(key),
-    has: (key) => database.doesExist(key),
-    entries: (range) => database.getRange(rangeOptions(range)),
-    keys: (range) => database.getKeys(rangeOptions(range)),
+    get: (key) => read(() => database.getBinary(key)),
+    has: (key) => read(() => database.doesExist(key)),
+    entries: (range) => readEach(read, () => database.getRange(rangeOptions(range))),
+    keys: (range) => readEach(read, () => database.getKeys(rangeOptions(range))),
     commit: <T>(decide: (view: View) => Decision<T>, { releases = false } = {}) => {
-      if (closed) return Promise.reject(new EnvironmentUnavailable(`${directory} was closed`));
+      if (closing) return Promise.reject(new EnvironmentUnavailable(`${directory} was closed`));
       const { promise, resolve: settle, reject } = Promise.withResolvers<T>();
       commits.add({ decide, releases, resolve: (result) => settle(result as T), reject });
       return promise;
     },
     close: async () => {
-      if (closed) return;
-      closed = true;
+      if (closing) return;
+      closing = true;
       await commits.drain();
-      if (!transactions.isBroken()) await database.close(); // a broken one never lets go
+      closed = true;
+      if (transactions.isBroken()) return; // what is still under way may yet be written: nobody else may have the directory before we end
+      await database.close();
       await lock.release();
     },
   };

@@ -15,7 +15,7 @@
 import { Buffer } from 'node:buffer';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { JournalIdentity, Offset } from '#shared/journal/journal.ts';
-import { keyNumberBytes, keyOf, numberInKey } from '#shared/runtime/key.ts';
+import { keyNumberBytes, keyNumberMax, keyOf, numberInKey } from '#shared/runtime/key.ts';
 import { EnvironmentUnavailable, type Decision, type Environment, type KeyRange, type View } from '#shared/runtime/lmdb.ts';
 import { StoreUnavailable } from './store.ts';
 import type { Segment, SegmentId, SnapshotId, Store } from './store.ts';
@@ -71,17 +71,16 @@ export function openEmbeddedStore(environment: Environment, options: EmbeddedSto
   const { segmentBytesMax = 64 * 1024 * 1024 } = options;
   let closed = false;
 
-  const ifOpen = (): void => {
+  const attempt = async <T>(work: () => T | Promise<T>): Promise<T> => {
     if (closed) throw new StoreUnavailable('the store was closed');
-  };
-  const commit = async <T>(decide: (view: View) => Decision<T>, releases = false): Promise<T> => {
-    ifOpen();
     try {
-      return await environment.commit(decide, { releases });
+      return await work();
     } catch (error) {
       throw error instanceof EnvironmentUnavailable ? new StoreUnavailable(error.message, { cause: error }) : error;
     }
   };
+  const commit = <T>(decide: (view: View) => Decision<T>, releases = false): Promise<T> =>
+    attempt(() => environment.commit(decide, { releases }));
   const insert = (key: Uint8Array, encode: () => Uint8Array): Promise<void> =>
     commit((view) => ({ writes: view.has(key) ? [] : [{ key, value: encode() }], result: undefined }));
   const remove = (keys: readonly Uint8Array[]): Promise<void> =>
@@ -109,20 +108,17 @@ export function openEmbeddedStore(environment: Environment, options: EmbeddedSto
 
   return {
     segmentBytesMax,
-    bindJournal: async (identity) => {
-      ifOpen();
-      const stored = environment.get(bindingKey); // also where the disk is full, and nothing can be committed
-      if (stored !== undefined) return bindingIn(stored);
-      return commit((view) => {
-        const already = view.get(bindingKey);
-        if (already !== undefined) return { writes: [], result: bindingIn(already) };
-        return { writes: [{ key: bindingKey, value: encodeJournalBinding(identity) }], result: identity };
-      });
-    },
-    readCheckpoint: async (partition) => {
-      ifOpen();
-      return checkpointIn(environment.get(keyOf('c', partition)), partition);
-    },
+    bindJournal: (identity) =>
+      attempt(() => {
+        const stored = environment.get(bindingKey); // also where the disk is full, and nothing can be committed
+        if (stored !== undefined) return bindingIn(stored);
+        return commit((view) => {
+          const already = view.get(bindingKey);
+          if (already !== undefined) return { writes: [], result: bindingIn(already) };
+          return { writes: [{ key: bindingKey, value: encodeJournalBinding(identity) }], result: identity };
+        });
+      }),
+    readCheckpoint: (partition) => attempt(() => checkpointIn(environment.get(keyOf('c', partition)), partition)),
     moveCheckpoint: (partition, from, to) =>
       commit((view) => {
         const key = keyOf('c', partition);
@@ -134,45 +130,37 @@ export function openEmbeddedStore(environment: Environment, options: EmbeddedSto
       if (segment.update.byteLength > segmentBytesMax) throw new RangeError(`a segment has at most ${segmentBytesMax} bytes`);
       await insert(segmentKey(segment), () => encodeSegment(segment.update));
     },
-    readSegments: async (document, from) => {
-      ifOpen();
-      return readSegments(document, from);
-    },
-    listSegments: async (document, from) => {
-      ifOpen();
-      return readSegments(document, from).map(({ update, ...id }) => ({ ...id, bytes: update.byteLength }));
-    },
-    deleteSegments: async (document, below) => {
-      ifOpen();
-      const keys = [...environment.keys(rangeOf('s', document))].filter((key) => segmentIdIn(document, key).last < below);
-      if (keys.length > 0) await remove(keys);
-    },
+    readSegments: (document, from) => attempt(() => readSegments(document, from)),
+    listSegments: (document, from) =>
+      attempt(() => readSegments(document, from).map(({ update, ...id }) => ({ ...id, bytes: update.byteLength }))),
+    deleteSegments: (document, below) =>
+      attempt(async () => {
+        const keys = [...environment.keys(rangeOf('s', document))].filter((key) => segmentIdIn(document, key).last < below);
+        if (keys.length > 0) await remove(keys);
+      }),
     putSnapshotPart: (snapshot, part, bytes) => insert(keyOf(snapshotPrefix(snapshot), part), () => encodeSnapshotPart(bytes)),
-    readSnapshotPart: async (snapshot, part) => {
-      ifOpen();
-      const bytes = environment.get(keyOf(snapshotPrefix(snapshot), part));
-      const what = `part ${part} of the snapshot at ${snapshot.upto} of document ${JSON.stringify(snapshot.document)}`;
-      return bytes === undefined ? undefined : expectDecoded(decodeSnapshotPart(bytes), what);
-    },
-    listSnapshots: async (document) => {
-      ifOpen();
-      const found = new Map<string, SnapshotId>();
-      for (const key of environment.keys(rangeOf('p', document))) {
-        const id = snapshotIdIn(document, key);
-        found.set(`${id.upto} ${id.sha256}`, id);
-      }
-      return [...found.values()];
-    },
-    deleteSnapshot: async (snapshot) => {
-      ifOpen();
-      const prefix = snapshotPrefix(snapshot);
-      const keys = [...environment.keys({ from: prefix, below: keyOf(prefix, Number.MAX_SAFE_INTEGER) })];
-      for (let i = 0; i < keys.length; i += partsAtOnce) await remove(keys.slice(i, i + partsAtOnce));
-    },
-    readHead: async (document) => {
-      ifOpen();
-      return headIn(environment.get(headKey(document)), document);
-    },
+    readSnapshotPart: (snapshot, part) =>
+      attempt(() => {
+        const bytes = environment.get(keyOf(snapshotPrefix(snapshot), part));
+        const what = `part ${part} of the snapshot at ${snapshot.upto} of document ${JSON.stringify(snapshot.document)}`;
+        return bytes === undefined ? undefined : expectDecoded(decodeSnapshotPart(bytes), what);
+      }),
+    listSnapshots: (document) =>
+      attempt(() => {
+        const found = new Map<string, SnapshotId>();
+        for (const key of environment.keys(rangeOf('p', document))) {
+          const id = snapshotIdIn(document, key);
+          found.set(`${id.upto} ${id.sha256}`, id);
+        }
+        return [...found.values()];
+      }),
+    deleteSnapshot: (snapshot) =>
+      attempt(async () => {
+        const prefix = snapshotPrefix(snapshot);
+        const keys = [...environment.keys({ from: prefix, below: keyOf(prefix, keyNumberMax) })];
+        for (let i = 0; i < keys.length; i += partsAtOnce) await remove(keys.slice(i, i + partsAtOnce));
+      }),
+    readHead: (document) => attempt(() => headIn(environment.get(headKey(document)), document)),
     moveHead: (document, head) =>
       commit((view) => {
         const stored = headIn(view.get(headKey(document)), document);

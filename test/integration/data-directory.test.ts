@@ -12,6 +12,7 @@ import { StoreUnavailable } from '#shared/store/store.ts';
 import { collect, recordOf } from '#test/contract/journal.contract.ts';
 import { nameOf, segmentOf } from '#test/contract/store.contract.ts';
 import { startTalking, type TalkingProcess } from '#test/harness/lines.ts';
+import { virtualClock } from '#test/harness/virtual-clock.ts';
 import { temporaryDirectory } from '#test/harness/temporary-directory.ts';
 
 const program = join(import.meta.dirname, '../harness/embedded-process.ts');
@@ -160,4 +161,20 @@ describe('JR18, ST19: a full disk', () => {
       }
     },
   );
+});
+
+test('JR22: a disk that does not answer is given up, and nothing is written any more', async () => {
+  const clock = virtualClock();
+  const environment = await openEnvironment({ directory: directory.path, commitIntervalMs: 0, commitMsMax: 1000, clock });
+  const journal = await openEmbeddedJournal(environment);
+  const outcomes = Promise.allSettled([journal.append([recordOf('a', 1)])]);
+  await Promise.resolve();
+  void clock.advance(1000); // before the real disk could
+  const [outcome] = await outcomes;
+  expect(outcome).toMatchObject({ status: 'rejected', reason: { name: 'JournalUnavailable' } });
+  await expect(journal.append([recordOf('a', 2)])).rejects.toBeInstanceOf(JournalUnavailable);
+  expect(await journal.highWater(0)).toBe(0);
+  await journal.close();
+  await environment.close();
+  await expect(openEnvironment({ directory: directory.path })).rejects.toThrow('in use by process');
 });
