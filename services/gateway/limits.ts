@@ -2,7 +2,7 @@
  * Every limit of a gateway: its unit is the end of its name, its default stands here, and how the limits relate is checked at the start.
  */
 
-import { amount, type SettingValues } from '#shared/runtime/config.ts';
+import { amount, type SettingValues, variableName } from '#shared/runtime/config.ts';
 
 const kiB = 1024;
 const miB = 1024 * kiB;
@@ -72,7 +72,9 @@ export type GatewayLimits = SettingValues<typeof gatewayLimitSettings>;
 /** How the limits must relate for the promises to hold. Returns what is wrong, a line each. */
 export function checkGatewayLimits(limits: GatewayLimits): readonly string[] {
   const atLeast = (larger: keyof GatewayLimits, smaller: keyof GatewayLimits, why: string): readonly string[] =>
-    limits[larger] >= limits[smaller] ? [] : [`${larger} (${limits[larger]}) is below ${smaller} (${limits[smaller]}): ${why}`];
+    limits[larger] >= limits[smaller]
+      ? []
+      : [`${variableName(larger)} (${limits[larger]}) is below ${variableName(smaller)} (${limits[smaller]}): ${why}`];
   return [
     ...atLeast('openingBytesMax', 'frameBytesMax', 'a client may send one whole frame while its document opens'),
     ...atLeast('documentBytesMax', 'frameBytesMax', 'a frame that is taken must have a document that it fits in'),

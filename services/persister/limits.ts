@@ -3,7 +3,7 @@
  * start (`limitProblems`), because two limits that contradict each other show up only under load.
  */
 
-import { amount, type SettingValues } from '#shared/runtime/config.ts';
+import { amount, type SettingValues, variableName } from '#shared/runtime/config.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -73,5 +73,5 @@ export function limitProblems(limits: PersisterLimits): readonly string[] {
   ];
   return pairs
     .filter(([less, more]) => limits[less] > limits[more])
-    .map(([less, more]) => `${less} (${limits[less]}) is more than ${more} (${limits[more]})`);
+    .map(([less, more]) => `${variableName(less)} (${limits[less]}) is more than ${variableName(more)} (${limits[more]})`);
 }

@@ -3,7 +3,7 @@
  */
 
 import { checkGatewayLimits, gatewayLimitSettings } from '#gateway/limits.ts';
-import { persisterSettings } from '#persister/limits.ts';
+import { limitProblems, persisterSettings } from '#persister/limits.ts';
 import { amount, choice, flag, readSettings, type SettingValues, text, variableName } from '#shared/runtime/config.ts';
 import { logLevels } from '#shared/runtime/telemetry.ts';
 
@@ -35,7 +35,7 @@ export type StandaloneConfig = SettingValues<typeof standaloneSettings>;
 const loopback = /^(?:127\.\d+\.\d+\.\d+|::1|localhost)$/u;
 
 function checkTogether(config: StandaloneConfig): readonly string[] {
-  const faults = [...checkGatewayLimits(config)];
+  const faults = [...checkGatewayLimits(config), ...limitProblems(config)];
   if (config.authMode === 'none' && !loopback.test(config.host) && !config.allowAnyone) {
     faults.push(
       `${variableName('host')}=${config.host} lets everyone who reaches it read and write every document; set ${variableName('allowAnyone')}=1 if that is meant`,
