@@ -153,9 +153,21 @@ function answerBy(parts: EdgeParts) {
   };
 }
 
+function createApp(tls: EdgeParts['tls']): uws.TemplatedApp {
+  if (tls === undefined) return uws.App();
+  try {
+    return uws.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile });
+  } catch (error) {
+    throw new Error(
+      `can't speak TLS with the certificate ${tls.certFile} and the key ${tls.keyFile}: not there, not PEM, or no pair`,
+      { cause: error },
+    );
+  }
+}
+
 /** Opens the port. Rejects where that can't be done, saying why. */
 export function listen(parts: EdgeParts): Promise<Edge> {
-  const app = parts.tls ? uws.SSLApp({ cert_file_name: parts.tls.certFile, key_file_name: parts.tls.keyFile }) : uws.App();
+  const app = createApp(parts.tls);
   app.ws<UserData>('/*', {
     compression: uws.DISABLED,
     maxPayloadLength: parts.messageBytesMax,
