@@ -1,10 +1,7 @@
 /**
  * A server that is killed and comes back: one address and one data directory over several processes.
- *
- * Its port lies below those that systems give out by themselves, so that nobody is given it while the server is away.
  */
 
-import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { makeDataDir, startServer, type Server, type ServerOptions } from '#test/harness/server.ts';
 
@@ -25,30 +22,13 @@ export type CrashingServer = {
   readonly remove: () => Promise<void>;
 };
 
-const portMin = 20_000;
-const portMax = 30_000;
-
-const canListen = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => void probe.close(() => resolve(true)));
-  });
-
-/** A port that is free now, and that the system gives to nobody who does not ask for it. */
-export async function quietPort(): Promise<number> {
-  for (;;) {
-    const port = portMin + Math.floor(Math.random() * (portMax - portMin));
-    if (await canListen(port)) return port;
-  }
-}
-
 /** Starts a server that a test may kill and start again. */
 export async function startCrashingServer(options: Omit<ServerOptions, 'port' | 'dataDir'> = {}): Promise<CrashingServer> {
-  const port = await quietPort();
   const directory = await makeDataDir();
+  let server = await startServer({ ...options, dataDir: directory.path });
+  const { port } = server;
   const start = (signal?: AbortSignal): Promise<Server> =>
     startServer({ ...options, ...(signal === undefined ? {} : { signal }), port, dataDir: directory.path });
-  let server = await start();
   return {
     url: server.url,
     wsUrl: server.wsUrl,

@@ -6,12 +6,15 @@
  * process, stopping ends with its exit; the deadlines only turn a hang into an error that says what the server had to say.
  */
 
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -40,6 +43,7 @@ export type Server = {
   readonly port: number;
   /** For signals that do not end it (SIGSTOP, SIGCONT): `process.kill(server.pid, …)`. */
   readonly pid: number;
+  readonly stdout: () => string;
   /** The diagnostics so far; of a long run the last million characters. */
   readonly stderr: () => string;
   /** Sends a signal that ends the process, SIGKILL if none is named, and resolves when it is gone. Harmless on one that has ended. */
@@ -47,6 +51,9 @@ export type Server = {
   /** Ends it as an orchestrator does, with SIGTERM. Resolves with the exit code; rejects if it had to be killed or a signal ended it. */
   readonly stop: () => Promise<number>;
 };
+
+/** How a process ended by itself, and what it said. */
+export type ServerEnd = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
 
 /** A new, empty directory for a server's data, for tests that start several servers on it. */
 export async function makeDataDir(): Promise<{ readonly path: string; readonly remove: () => Promise<void> }> {
@@ -60,17 +67,10 @@ export async function makeDataDir(): Promise<{ readonly path: string; readonly r
  */
 export async function startServer(options: ServerOptions = {}): Promise<Server> {
   const temporary = options.dataDir === undefined ? await makeDataDir() : undefined;
-  const words = [...(options.under ?? []), join(root, 'node_modules/.bin/node'), 'services/standalone/main.ts'];
-  const child = spawn(words[0] ?? '', words.slice(1), {
-    cwd: root,
-    env: environment({
-      ...options.settings,
-      PORT: options.port ?? (await freePort()),
-      DATA_DIR: options.dataDir ?? temporary?.path ?? '',
-    }),
-    stdio: ['ignore', 'pipe', 'pipe'],
-    killSignal: 'SIGKILL',
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  const child = spawnServer({
+    ...options,
+    port: options.port ?? (await freePort()),
+    dataDir: options.dataDir ?? temporary?.path ?? '',
   });
   let diagnostics = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (diagnostics = (diagnostics + text).slice(-stderrCharactersMax)));
@@ -91,11 +91,12 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     await gone;
   };
 
+  let said = '';
   const ready = new Promise<string>((settle) => {
-    createInterface({ input: child.stdout }).on(
-      'line',
-      (line) => line.startsWith('ready ') && settle(line.slice('ready '.length)),
-    );
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      said += `${line}\n`;
+      if (line.startsWith('ready ')) settle(line.slice('ready '.length));
+    });
   });
   const line = await within(startDeadlineMs, Promise.race([ready, gone.then(() => undefined)]));
   if (line === undefined) {
@@ -108,6 +109,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     wsUrl: `${url.replace(/^http/u, 'ws')}/ws`,
     port: Number(new URL(url).port),
     pid: child.pid ?? 0,
+    stdout: () => said,
     stderr: () => diagnostics,
     kill,
     stop: async () => {
@@ -135,6 +137,25 @@ async function freePort(): Promise<number> {
   if (taken) return freePort();
   await new Promise((settle) => probe.close(settle));
   return port;
+}
+
+const spawnServer = (options: ServerOptions): ChildProcessByStdio<null, Readable, Readable> => {
+  const words = [...(options.under ?? []), join(root, 'node_modules/.bin/node'), 'services/standalone/main.ts'];
+  return spawn(words[0] ?? '', words.slice(1), {
+    cwd: root,
+    env: environment({ PORT: options.port ?? 0, DATA_DIR: options.dataDir ?? '', ...options.settings }),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    killSignal: 'SIGKILL',
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+};
+
+/** Runs a server that is expected to end by itself, because of how it was started. Kills it after 30 s: then there is no exit code. */
+export async function endOfServer(options: ServerOptions & { readonly dataDir: string }): Promise<ServerEnd> {
+  const child = spawnServer({ ...options, signal: AbortSignal.timeout(startDeadlineMs) });
+  child.on('error', () => {});
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  return { code: code as number | null, stdout, stderr };
 }
 
 /** This process's environment without settings of Inkstream's that a person may have in the shell, plus the given ones. */
