@@ -10,10 +10,12 @@
 import * as decoding from 'lib0/decoding';
 import * as encoding from 'lib0/encoding';
 import { parseDocumentName } from '#shared/document/name.ts';
+import { concatenate } from '#shared/runtime/bytes.ts';
 import { decodeStored, storedKinds, writeKind, type Decoded } from '#shared/runtime/stored-kind.ts';
 import type { JournalRecord, UpdateRecord } from './journal.ts';
 
-export function writeRecord(encoder: encoding.Encoder, record: JournalRecord): void {
+/** Everything but the update's bytes, which come last: so that whoever puts long updates together copies them once. */
+export function writeRecordHead(encoder: encoding.Encoder, record: JournalRecord): void {
   switch (record.kind) {
     case 'update':
       writeKind(encoder, storedKinds.updateRecord);
@@ -21,7 +23,7 @@ export function writeRecord(encoder: encoding.Encoder, record: JournalRecord): v
       encoding.writeVarString(encoder, record.origin);
       encoding.writeVarString(encoder, record.author);
       encoding.writeVarUint(encoder, record.time);
-      encoding.writeVarUint8Array(encoder, record.update);
+      encoding.writeVarUint(encoder, record.update.byteLength);
   }
 }
 
@@ -39,7 +41,7 @@ function readUpdateRecord(decoder: decoding.Decoder): UpdateRecord {
 }
 
 export function encodeRecord(record: JournalRecord): Uint8Array {
-  return encoding.encode((encoder) => writeRecord(encoder, record));
+  return concatenate([encoding.encode((encoder) => writeRecordHead(encoder, record)), record.update]);
 }
 
 /**

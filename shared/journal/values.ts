@@ -2,27 +2,35 @@
 
 import * as decoding from 'lib0/decoding';
 import * as encoding from 'lib0/encoding';
+import { concatenate } from '#shared/runtime/bytes.ts';
 import { decodeStored, encodeStored, storedKinds, type Decoded } from '#shared/runtime/stored-kind.ts';
 import type { FollowEnd, JournalIdentity, JournalRecord, Offset, ReadRecord } from './journal.ts';
-import { decodeRecord, writeRecord } from './record.ts';
+import { decodeRecord, writeRecordHead } from './record.ts';
 
 /**
- * First the lengths of all records, then their bytes: so that one encoder writes them all, and one that can't be read does not
- * hide the next.
+ * First the lengths of all records, then their bytes: one that can't be read does not hide the next, one encoder writes all heads,
+ * and an update of 20 MB is copied once.
  */
 export function encodeBatch(records: readonly JournalRecord[]): Uint8Array {
-  const bytes = encoding.createEncoder();
-  return encodeStored(storedKinds.journalBatch, (encoder) => {
-    encoding.writeVarUint(encoder, records.length);
-    let end = 0;
-    for (const record of records) {
-      writeRecord(bytes, record);
-      const begin = end;
-      end = encoding.length(bytes);
-      encoding.writeVarUint(encoder, end - begin);
+  const encoder = encoding.createEncoder();
+  const headEnds: number[] = [];
+  for (const record of records) {
+    writeRecordHead(encoder, record);
+    headEnds.push(encoding.length(encoder));
+  }
+  const heads = encoding.toUint8Array(encoder);
+  const parts: Uint8Array[] = [];
+  const lengths = encodeStored(storedKinds.journalBatch, (to) => {
+    encoding.writeVarUint(to, records.length);
+    let begin = 0;
+    for (const [index, { update }] of records.entries()) {
+      const head = heads.subarray(begin, headEnds[index]);
+      begin += head.byteLength;
+      parts.push(head, update);
+      encoding.writeVarUint(to, head.byteLength + update.byteLength);
     }
-    encoding.writeUint8Array(encoder, encoding.toUint8Array(bytes));
   });
+  return concatenate([lengths, ...parts]);
 }
 
 /** The bytes of each record, as views. */

@@ -10,6 +10,7 @@
 import { createHash } from 'node:crypto';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Offset } from '#shared/journal/journal.ts';
+import { concatenate } from '#shared/runtime/bytes.ts';
 import { StoreCorrupt, StoreUnavailable, type Head, type Store } from './store.ts';
 
 export type StoredDocument = {
@@ -51,20 +52,8 @@ async function readSnapshot(
   }
   const found = hash.digest('hex');
   if (found !== sha256) return { wrong: `its hash is ${found} and should be ${sha256}` };
-  return { update: concatenate(parts) };
-}
-
-/** One array, and not a Buffer, whose `slice` would be a view. */
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
   const [only] = parts;
-  if (only !== undefined && parts.length === 1) return only;
-  const whole = new Uint8Array(parts.reduce((bytes, part) => bytes + part.byteLength, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.byteLength;
-  }
-  return whole;
+  return { update: only !== undefined && parts.length === 1 ? only : concatenate(parts) };
 }
 
 /**

@@ -3,21 +3,22 @@
 import * as decoding from 'lib0/decoding';
 import * as encoding from 'lib0/encoding';
 import type { JournalIdentity, Offset } from '#shared/journal/journal.ts';
-import { decodeStored, encodeStored, storedKinds, type Decoded } from '#shared/runtime/stored-kind.ts';
+import { concatenate } from '#shared/runtime/bytes.ts';
+import { decodeStored, encodeStored, storedKinds, type Decoded, type StoredKind } from '#shared/runtime/stored-kind.ts';
 import { NewerVersion, StoreCorrupt, type Head } from './store.ts';
 
-export function encodeSegment(update: Uint8Array): Uint8Array {
-  return encodeStored(storedKinds.segment, (encoder) => encoding.writeVarUint8Array(encoder, update));
-}
+/** Kind, length and bytes, which are long: lib0 would copy them three times. */
+const encodeBytes = (kind: StoredKind, bytes: Uint8Array): Uint8Array =>
+  concatenate([encodeStored(kind, (encoder) => encoding.writeVarUint(encoder, bytes.byteLength)), bytes]);
+
+export const encodeSegment = (update: Uint8Array): Uint8Array => encodeBytes(storedKinds.segment, update);
 
 /** The update, as a view of `bytes`. */
 export function decodeSegment(bytes: Uint8Array): Decoded<Uint8Array> {
   return decodeStored(bytes, storedKinds.segment, decoding.readVarUint8Array);
 }
 
-export function encodeSnapshotPart(part: Uint8Array): Uint8Array {
-  return encodeStored(storedKinds.snapshotPart, (encoder) => encoding.writeVarUint8Array(encoder, part));
-}
+export const encodeSnapshotPart = (part: Uint8Array): Uint8Array => encodeBytes(storedKinds.snapshotPart, part);
 
 /** The slice, as a view of `bytes`. */
 export function decodeSnapshotPart(bytes: Uint8Array): Decoded<Uint8Array> {
