@@ -36,7 +36,8 @@ async function withClient<Result>(
       onMessage: (bytes, start, end) => {
         const message = readIncoming(kind.dialect, bytes, start, end);
         if (message.kind === 'step1') send(frames.emptyStep2);
-        else if (message.kind === 'step2') resolve(bytes.slice(message.at, message.at + message.bytes));
+        else if (message.kind === 'step2')
+          resolve(Uint8Array.prototype.slice.call(bytes, message.at, message.at + message.bytes));
         else if (message.kind === 'refused') fail(new Error(message.reason));
         else if (message.kind === 'settled') settled = message.frames;
         onSettled();

@@ -12,7 +12,7 @@ export type InstrumentReply =
   | { readonly profiling: true }
   | { readonly profile: Profiler.Profile };
 
-const samplingIntervalUs = 200;
+const samplingIntervalUs = 1_000;
 let session: Session | undefined;
 
 const reply = (message: InstrumentReply): void => void process.send?.(message);

@@ -62,7 +62,8 @@ export function frameReader(sink: FrameSink): (bytes: Uint8Array, start: number,
     const final = (first & finBit) !== 0;
     if (opcode >= opcodes.close || (final && opcode !== opcodes.continuation)) return sink(opcode, bytes, payload, end);
     if (opcode !== opcodes.continuation) fragmentedOpcode = opcode;
-    fragments.push(bytes.slice(payload, end));
+    // A Buffer's own slice is a view of the shared buffer.
+    fragments.push(Uint8Array.prototype.slice.call(bytes, payload, end));
     if (!final) return;
     const whole = Buffer.concat(fragments);
     fragments = [];
