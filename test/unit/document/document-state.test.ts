@@ -55,6 +55,14 @@ describe('waits', () => {
     expect(hexOf(fresh(state, skipping))).toBe(hexOf(update([[1, 2, structs.text('c', [1, 1])]])));
   });
 
+  test('DO12: one in a long section waits as well, whatever came before it', () => {
+    const filler = Array.from({ length: 12 }, (_, index) => structs.text('x', index === 0 ? undefined : [1, index - 1], [9, 0]));
+    const bytes = update([[1, 0, ...filler, structs.text('y', [1, 11], [9, 5])]]);
+    const state = stateOf(update([[9, 0, structs.text('z')]]));
+    expect(judge(state, bytes)).toEqual({ kind: 'waiting', missing: { client: 9, clock: 5 } });
+    expect(state.split(scan(bytes)).ready?.sections).toMatchObject([{ start: 0, end: 12 }]);
+  });
+
   test('DO13: sections that wait for each other are never taken', () => {
     const cycle = bytesOf('020102008401000161010100840200016200');
     const state = new DocumentState();
@@ -236,10 +244,19 @@ describe('typed text', () => {
   test.each([
     ['it continues nothing', update([[1, 1, structs.text('b')]])],
     ['somebody else wrote what is before it', update([[1, 1, structs.text('b', [2, 0])]])],
-    ['something else is to its right', update([[1, 1, structs.text('b', [1, 0], [2, 0])]])],
+    ['nothing is to its right any more', update([[1, 1, structs.text('b', [1, 0])]])],
+    ['another clock is to its right', update([[1, 1, structs.text('b', [1, 0], [2, 1])]])],
     ['it is no text', update([[1, 1, (encoder) => structs.gc(encoder, 1)]])],
   ])('DO18: a struct stays one of its own where %s', (_why, next) => {
-    const state = stateOf(update([[2, 0, structs.text('z')]]), update([[1, 0, structs.text('a')]]), next);
+    for (const first of [structs.text('a'), structs.text('a', undefined, [2, 0])]) {
+      const state = stateOf(update([[2, 0, structs.text('zz')]]), update([[1, 0, first]]), next);
+      const reader = new Y.Doc();
+      Y.applyUpdate(reader, state.encode());
+      const oneByOne = new Y.Doc();
+      for (const bytes of [update([[2, 0, structs.text('zz')]]), update([[1, 0, first]]), next]) Y.applyUpdate(oneByOne, bytes);
+      expect(hexOf(Y.encodeStateAsUpdate(reader))).toBe(hexOf(Y.encodeStateAsUpdate(oneByOne)));
+    }
+    const state = stateOf(update([[2, 0, structs.text('zz')]]), update([[1, 0, structs.text('a', undefined, [2, 0])]]), next);
     expect(scan(state.encode()).sections).toMatchObject([{ client: 2 }, { client: 1, structs: 2 }]);
   });
 
