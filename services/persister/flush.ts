@@ -90,33 +90,38 @@ async function writeSegments(
   const remaining = [...documents];
   const letters: DeadLetter[] = [];
   const ended: Exclude<Written, { readonly kind: 'written' }>[] = [];
-  const breathe = createSlices(clock, limits.flushSliceMs);
+  const slices = createSlices(clock, limits.flushSliceMs);
   const cut = { segmentBytesMax: store.segmentBytesMax, runBytes: limits.flushBytes };
 
   const writeOne = async (document: DocumentName, records: DocumentRecords): Promise<void> => {
     const written = { segments: 0, bytes: 0 };
+    const segments = makeSegments(document, records, merge, cut);
     // One after the other: what is stored of a document never has a hole in it.
-    for (const made of makeSegments(document, records, merge, cut)) {
-      if (made.kind === 'too-large')
-        return void ended.push({ kind: 'too-large', document, offset: made.offset, bytes: made.bytes });
+    for (;;) {
+      for (let turn = slices(); turn !== undefined; turn = slices()) await turn;
+      const { value: made } = segments.next();
+      if (made === undefined) break;
+      if (made.kind === 'too-large') {
+        ended.push({ kind: 'too-large', document, offset: made.offset, bytes: made.bytes });
+        return;
+      }
       for (const { offset, reason, update } of made.culprits)
         letters.push({ partition, offset, document, reason, bytes: update });
       const { segment } = made;
       if (segment === undefined) continue;
       const done = await persevere(() => store.putSegment(segment), retrying);
-      if (done.kind === 'gave-up') return void ended.push(done);
+      if (done.kind === 'gave-up') {
+        ended.push(done);
+        return;
+      }
       written.segments++;
       written.bytes += segment.update.byteLength;
-      await breathe();
     }
     stored.set(document, written);
   };
 
   const write = async (): Promise<void> => {
-    for (let next = remaining.pop(); next !== undefined && ended.length === 0; next = remaining.pop()) {
-      await breathe();
-      await writeOne(...next);
-    }
+    for (let next = remaining.pop(); next !== undefined && ended.length === 0; next = remaining.pop()) await writeOne(...next);
   };
   // All of them are waited for even when one throws: nothing of this flush may be under way after it.
   const outcomes = await Promise.allSettled(Array.from({ length: Math.min(limits.segmentWritesMax, documents.size) }, write));

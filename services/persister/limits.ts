@@ -10,7 +10,7 @@ const mebibyte = 1024 * 1024;
 export const persisterSettings = {
   flushIntervalMs: amount('ms', 1_000, 'how long records of a partition are gathered before they are stored'),
   flushBytes: amount('bytes', mebibyte, 'gathered updates of one partition that are stored without waiting for the interval'),
-  flushSliceMs: amount('ms', 5, 'how long a flush may merge before it lets the rest of the process run', 0),
+  flushSliceMs: amount('ms', 5, 'how long a flush may merge before it lets the rest of the process run'),
   segmentWritesMax: amount('writes', 64, 'segments that one partition writes to the store at the same time'),
   gatherBytesMax: amount(
     'bytes',

@@ -141,7 +141,7 @@ export class PartitionPersister {
     const { journal, partition, clock, allowance, limits } = this.#context;
     const { draining } = this.#context.retrying;
     const alarm = createAlarm(clock);
-    const breathe = createSlices(clock, limits.flushSliceMs);
+    const slices = createSlices(clock, limits.flushSliceMs);
     const over = Promise.withResolvers<void>();
     let end: Turn | undefined;
     const onBatch = (batch: Batch): Promise<void> | undefined => {
@@ -157,7 +157,7 @@ export class PartitionPersister {
       const room = allowance.room();
       if (room !== undefined || this.#gathering.updateBytes >= limits.flushBytes) alarm.ring();
       else alarm.ringWithin(limits.flushIntervalMs);
-      return room === undefined ? breathe() : Promise.race([room, over.promise]);
+      return room === undefined ? slices() : Promise.race([room, over.promise]);
     };
     const onEnd = (found: FollowEnd): void => {
       end ??= turnAfter(found);

@@ -30,7 +30,12 @@ export type Cut = { readonly segmentBytesMax: number; readonly runBytes: number 
 type Run = { readonly from: number; readonly to: number };
 
 /** The segments of a document's records, in order, without a hole between them; one at a time, since merging takes time and memory. */
-export function* makeSegments(document: DocumentName, records: DocumentRecords, merge: MergeUpdates, cut: Cut): Generator<Made> {
+export function* makeSegments(
+  document: DocumentName,
+  records: DocumentRecords,
+  merge: MergeUpdates,
+  cut: Cut,
+): Generator<Made, undefined> {
   const { offsets, updates } = records;
   const runs = cutIntoRuns(updates, Math.min(cut.runBytes, cut.segmentBytesMax)).toReversed();
   for (let run = runs.pop(); run !== undefined; run = runs.pop()) {
@@ -39,7 +44,7 @@ export function* makeSegments(document: DocumentName, records: DocumentRecords, 
     if (merged.update !== undefined && merged.update.byteLength > cut.segmentBytesMax) {
       if (run.to - run.from === 1) {
         yield { kind: 'too-large', offset: first, bytes: merged.update.byteLength };
-        return;
+        return undefined;
       }
       const middle = (run.from + run.to) >> 1;
       runs.push({ from: middle, to: run.to }, { from: run.from, to: middle });

@@ -2,18 +2,25 @@
 
 import type { Clock } from '#shared/runtime/clock.ts';
 
-/** Undefined while the slice lasts; once it has lasted `ms` milliseconds, a promise that the next one begins with. */
+/**
+ * Undefined while the slice lasts; once it has lasted its time, the promise of another turn. Several who wait for it wake in that same turn, and
+ * those before may have used it up, so each asks again right before it works: `for (let turn = slices(); turn !== undefined; turn = slices()) await turn;`
+ */
 export type Slices = () => Promise<void> | undefined;
 
+/** Slices of `ms` milliseconds, 1 at least. */
 export function createSlices(clock: Clock, ms: number): Slices {
   let end = clock.monotonic() + ms;
+  let nextTurn: Promise<void> | undefined;
   return () => {
     if (clock.monotonic() < end) return undefined;
-    return new Promise((resolve) => {
+    nextTurn ??= new Promise((resolve) => {
       setImmediate(() => {
+        nextTurn = undefined;
         end = clock.monotonic() + ms;
         resolve();
       });
     });
+    return nextTurn;
   };
 }

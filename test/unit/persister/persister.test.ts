@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 
 import type { PartitionState } from '#persister/reporting.ts';
+import { mergeUpdates } from '#shared/document/merge.ts';
 import type { Batch, FollowEnd, Journal } from '#shared/journal/journal.ts';
 import { createMemoryJournal } from '#shared/journal/memory.ts';
 import { NewerVersion, type Segment, type Store, StoreUnavailable } from '#shared/store/store.ts';
-import { settle } from '#test/harness/virtual-clock.ts';
+import { settle, virtualClock } from '#test/harness/virtual-clock.ts';
 import { nameOf, recordOf, typists } from '#test/simulation/persister/typing.ts';
 import {
   append,
@@ -88,7 +89,7 @@ describe('starting', () => {
     const running = run(createWorld(), { limits: { ...smallLimits, flushBytes: 2, gatherBytesMax: 1 } });
     expect(await running.persister.started).toEqual({
       kind: 'refused',
-      reason: 'flushBytes (2) is more than gatherBytesMax (1)',
+      reason: 'INKSTREAM_FLUSH_BYTES (2) is more than INKSTREAM_GATHER_BYTES_MAX (1)',
     });
   });
 
@@ -128,6 +129,31 @@ describe('flushing', () => {
     const running = run(world, { limits: { ...smallLimits, flushBytes: 100 } });
     await append(world, typists(1, documents)(30));
     await until(running.clock, 'stored without waiting', () => isCaughtUp(world), 0);
+  });
+
+  test('PS27: however many documents a flush merges, the rest of the process runs in between', async () => {
+    const world = createWorld();
+    const names = Array.from({ length: 300 }, (_, index) => nameOf(`document-${index}`));
+    await append(world, names.map((name) => typists(1, [name])(1)).flat());
+    const clock = virtualClock();
+    let merges = 0;
+    const running = run(world, {
+      // Each merge takes a millisecond.
+      clock: { ...clock, monotonic: () => clock.monotonic() + merges },
+      merge: (updates) => {
+        merges++;
+        return mergeUpdates(updates);
+      },
+    });
+    let most = 0;
+    await until(clock, 'flushing has begun', () => merges > 0);
+    for (let before = merges; !isCaughtUp(world); before = merges) {
+      await new Promise((resolve) => setImmediate(resolve));
+      most = Math.max(most, merges - before);
+    }
+    expect(merges).toBe(300);
+    expect(most).toBeLessThanOrEqual(2 * smallLimits.flushSliceMs);
+    await running.persister.stop();
   });
 
   test('PS9: the journal is cut below the checkpoint less the restore window', async () => {
