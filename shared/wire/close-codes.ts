@@ -32,6 +32,8 @@ export const tryLater = closing(1013);
 /** One frame, or the document with it, is larger than what is taken. */
 export const tooLarge = closing(1009);
 
+export const isTooLarge = ({ code }: Closing): boolean => code === 1009;
+
 /** What is stored of the document can't be read: somebody has to look at it. */
 export const unreadable = closing(1011);
 

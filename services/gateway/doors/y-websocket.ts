@@ -18,7 +18,7 @@ import type { UpdateLimits } from '#shared/document/limits.ts';
 import { type Refused, type Scanned, scanUpdate, startScan } from '#shared/document/scan.ts';
 import type { Clock, Timer } from '#shared/runtime/clock.ts';
 import { decodeAwareness } from '#shared/wire/awareness.ts';
-import { type Closing, malformed, tooLarge, tryLater } from '#shared/wire/close-codes.ts';
+import { type Closing, isTooLarge, malformed, tooLarge, tryLater } from '#shared/wire/close-codes.ts';
 import {
   decodeFrame,
   encodeAck,
@@ -146,7 +146,9 @@ export class YWebsocketSession implements Member, ConnectionEvents {
     if (this.#phase.kind === 'closed') return;
     this.closed();
     this.#parts.onClosing(closing);
-    this.#connection.close(closing);
+    // A client whose change is too large comes back with it at once, and would send megabytes several times a second.
+    if (isTooLarge(closing)) this.#parts.clock.after(refusalDelayMs, () => this.#connection.close(closing));
+    else this.#connection.close(closing);
   }
 
   settled(): boolean {
