@@ -32,7 +32,7 @@ export type Gathering = {
 };
 
 /** What a record costs beside its update: a view, two array slots, its share of a map. */
-export const recordOverheadBytes = 160;
+const recordOverheadBytes = 160;
 
 export function startGathering(first: Offset): Gathering {
   return {

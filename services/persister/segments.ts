@@ -83,7 +83,7 @@ type Merged = {
 };
 
 /** Merges a run; where that throws, everything of it that can be merged in order, and the indices of what can't. */
-export function mergeOrBisect(updates: readonly Uint8Array[], run: Run, merge: MergeUpdates): Merged {
+function mergeOrBisect(updates: readonly Uint8Array[], run: Run, merge: MergeUpdates): Merged {
   const culprits: { index: number; reason: string }[] = [];
   const extend = (base: Uint8Array | undefined, from: number, to: number): Uint8Array | undefined => {
     const added = updates.slice(from, to);

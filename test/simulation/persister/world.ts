@@ -152,7 +152,7 @@ export const isCaughtUp = (world: World): boolean =>
   );
 
 /** What a reader finds who opens the document now: what is stored, and the journal from the checkpoint on. */
-export async function readBack(world: World, document: DocumentName): Promise<Uint8Array[]> {
+async function readBack(world: World, document: DocumentName): Promise<Uint8Array[]> {
   const journal = createMemoryJournal({ disk: world.journalDisk });
   const store = createMemoryStore({ disk: world.storeDisk });
   const partition = journal.partitionOf(document);
