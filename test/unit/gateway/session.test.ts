@@ -379,7 +379,9 @@ test('GW63: a frame, a document and a rate that are too much close their sender'
   // Not at once: the client would be back with it at once.
   expect(frame.connection.closing() ?? doc.connection.closing()).toBeUndefined();
   await clock.advance(1_000);
+  await pass(clock, 1_000);
   expect(frame.connection.closing()?.code).toBe(1009);
+  await pass(clock, 1_000);
   expect(doc.connection.closing()?.code).toBe(1009);
   for (let i = 0; i < 100; i++) rate.session.message(Uint8Array.of(99));
   expect(rate.connection.closing()).toBeUndefined();
