@@ -48,7 +48,7 @@ export class PartitionTail {
   readonly #onLost: (reason: string) => void;
   readonly #following: Following;
   readonly #listeners = new Map<DocumentName, Set<Listener>>();
-  #kept: Kept[] = [];
+  readonly #kept: Kept[] = [];
   #bytes = 0;
   #start: Offset;
   #next: Offset;
