@@ -27,6 +27,9 @@ export type DirectoryLock = { readonly release: () => Promise<void> };
 
 const claimName = /^owner-(\d+)$/;
 
+/** How long a live owner may take to say who it is, in milliseconds. */
+const answerMsMax = 200;
+
 /** The longest path of a socket, in bytes: macOS has 104 with the zero at its end, Linux 108. */
 const socketPathBytesMax = 103;
 
@@ -39,21 +42,31 @@ function reach(directory: string, longestName: string): { readonly path: string;
   return { path, letGo: () => rmSync(parent, { recursive: true, force: true }) };
 }
 
-/** What the owner behind a socket says of itself (its process id), or undefined where nobody listens any more. */
-function askOwner(path: string): Promise<string | undefined> {
+type Answer = { readonly kind: 'dead' } | { readonly kind: 'hung-up' } | { readonly kind: 'alive'; readonly name: string };
+
+/** Asks whoever listens on a socket for its process id, once. */
+function askOnce(path: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     let said = '';
-    socket.setEncoding('utf8').setTimeout(200, () => socket.destroy()); // a frozen owner says nothing, and is an owner
-    socket.on('connect', () => {
-      socket.on('data', (text: string) => (said += text)).on('close', () => resolve(said === '' ? 'that does not answer' : said));
+    socket.setEncoding('utf8').on('data', (text: string) => (said += text));
+    socket.setTimeout(answerMsMax, () => {
+      resolve({ kind: 'alive', name: 'that does not answer' }); // frozen, and the owner all the same
+      socket.destroy();
     });
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(undefined);
-      else if (error.code === 'ECONNRESET') resolve(askOwner(path)); // it is just dying
-      else reject(error);
+      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve({ kind: 'dead' });
+      else if (error.code !== 'ECONNRESET') reject(error);
     });
+    socket.on('close', () => resolve(said === '' ? { kind: 'hung-up' } : { kind: 'alive', name: said }));
   });
+}
+
+/** The owner behind a socket (its process id), or undefined where nobody listens any more. */
+async function askOwner(path: string): Promise<string | undefined> {
+  let answer = await askOnce(path);
+  while (answer.kind === 'hung-up') answer = await askOnce(path); // just dying: soon nobody listens
+  return answer.kind === 'alive' ? answer.name : undefined;
 }
 
 function listen(path: string): Promise<Server> {

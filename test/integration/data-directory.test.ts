@@ -1,11 +1,14 @@
 /** A data directory that is in use, can't be used, or is full. */
 
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openEmbeddedJournal } from '#shared/journal/embedded.ts';
 import { JournalUnavailable } from '#shared/journal/journal.ts';
+import { lockDirectory } from '#shared/runtime/directory-lock.ts';
 import { EnvironmentUnavailable, openEnvironment } from '#shared/runtime/lmdb.ts';
 import { openEmbeddedStore } from '#shared/store/embedded.ts';
 import { StoreUnavailable } from '#shared/store/store.ts';
@@ -73,6 +76,25 @@ describe('JR19: one process for one directory', () => {
     const environment = await openEnvironment({ directory: directory.path });
     expect(readdirSync(directory.path).filter((name) => name.startsWith('owner'))).toEqual(['owner-42']);
     await environment.close();
+  });
+
+  test('a starter that was overtaken while it asked the dead owner steps back', async () => {
+    const dead = join(directory.path, 'owner-7');
+    mkdirSync(dead);
+    const asked = Promise.withResolvers<Socket>();
+    const dying = createServer((socket) => asked.resolve(socket)).listen(join(dead, 'socket'));
+    await once(dying, 'listening');
+    const slow = Promise.allSettled([lockDirectory(directory.path)]);
+    const question = await asked.promise;
+    dying.close();
+    const first = await lockDirectory(directory.path);
+    await first.release();
+    const second = await lockDirectory(directory.path);
+    question.destroy();
+    const [outcome] = await slow;
+    expect(outcome).toMatchObject({ status: 'rejected' });
+    expect(readdirSync(directory.path)).toEqual(['owner-9']);
+    await second.release();
   });
 
   test('the path may be longer than that of a socket', async () => {
