@@ -55,6 +55,19 @@ describe('waits', () => {
     expect(hexOf(fresh(state, skipping))).toBe(hexOf(update([[1, 2, structs.text('c', [1, 1])]])));
   });
 
+  test('DO12: what goes out skips nothing', () => {
+    const state = stateOf(update([[1, 0, structs.text('ab')]]));
+    const skip = (encoder: Parameters<typeof structs.skip>[0]): void => structs.skip(encoder, 2);
+    const only = hexOf(update([[1, 2, structs.text('c', [1, 1])]]));
+    expect(hexOf(fresh(state, update([[1, 0, skip, structs.text('c', [1, 1])]])))).toBe(only);
+    expect(hexOf(fresh(state, update([[1, 2, structs.text('c', [1, 1]), skip]])))).toBe(only);
+    const other = update([
+      [9, 0, skip],
+      [1, 2, structs.text('c', [1, 1])],
+    ]);
+    expect(hexOf(fresh(state, other))).toBe(only);
+  });
+
   test('DO12: one in a long section waits as well, whatever came before it', () => {
     const filler = Array.from({ length: 12 }, (_, index) => structs.text('x', index === 0 ? undefined : [1, index - 1], [9, 0]));
     const bytes = update([[1, 0, ...filler, structs.text('y', [1, 11], [9, 5])]]);
@@ -382,6 +395,14 @@ describe('the whole', () => {
     expect(hexOf(state.encode())).not.toBe(wholeHex);
     expect([hexOf(whole), hexOf(vector)]).toEqual([wholeHex, vectorHex]);
     expect(hexOf(state.vector)).toBe(hexOf(Y.encodeStateVector(new Map([[1, 3]]))));
+  });
+
+  test('DO20: a part of an update that is mostly something else is copied, so that the rest can go', () => {
+    const deletions = Array.from({ length: 5_000 }, (_, index): [number, number, number] => [2, index * 2, 1]);
+    const bytes = update([[1, 0, structs.text('x'.repeat(3_000))]], deletions);
+    const state = stateOf(update([[2, 0, structs.text('y'.repeat(10_000))]]), bytes);
+    bytes.fill(0);
+    expect(hexOf(state.encode())).toContain(hexOf(Buffer.from('x'.repeat(3_000))));
   });
 
   test('DO20: taking an update copies nothing of what is there', () => {
