@@ -15,7 +15,7 @@
  */
 
 import type { Connection } from '#gateway/connection.ts';
-import type { Framing } from '#gateway/framing.ts';
+import { bytesOf, type Framing, type Parts } from '#gateway/framing.ts';
 import { type Closing, tryLater } from '#shared/wire/close-codes.ts';
 
 /** A moment in a room's life: how many frames it had published, and the state vector (encoded) that it had then. */
@@ -25,9 +25,9 @@ export type Position = { readonly sequence: number; readonly vector: Uint8Array 
 export type CatchUp = {
   readonly position: () => Position;
   /** One update that brings a reader from `from` to now, or undefined where nothing was published since. */
-  readonly missedSince: (from: Position) => Uint8Array | undefined;
+  readonly missedSince: (from: Position) => Parts | undefined;
   /** The answer to a Step1: an update of all that `vector` lacks. */
-  readonly stateFor: (vector: Uint8Array) => Uint8Array;
+  readonly stateFor: (vector: Uint8Array) => Parts;
   /** An awareness update of everyone who is here, or undefined where nobody is. */
   readonly everyone: () => Uint8Array | undefined;
   /** Tells the room that a session began or ceased to be behind: it keeps recent updates only while one is. */
@@ -45,7 +45,8 @@ export type Traffic = { framesOut: number; bytesOut: number; slowReaders: number
 /** What a question that waits for its answer is counted with, besides its vector. */
 const questionBytes = 64;
 
-type Stream = { readonly frame: Uint8Array; sent: number };
+/** A message on its way: the first `part` parts went, and `offset` bytes of the next one. */
+type Stream = { readonly parts: Parts; readonly bytes: number; part: number; offset: number; sent: number };
 
 export class Outbox {
   readonly #connection: Connection;
@@ -114,7 +115,7 @@ export class Outbox {
   /** Answers a Step1, now or as soon as the socket has room. */
   step2(vector: Uint8Array): void {
     if (this.#behindSince === undefined) {
-      this.#data(this.#framing.step2(this.#room.stateFor(vector)));
+      this.#writeNow(this.#framing.step2(this.#room.stateFor(vector)));
       return;
     }
     this.#stepsDue.push(vector);
@@ -168,13 +169,13 @@ export class Outbox {
     const missed = this.#room.missedSince(this.#behindSince);
     if (missed !== undefined) {
       this.#behindSince = this.#room.position();
-      this.#write(this.#framing.update(missed));
+      this.#write(this.#framing.catchUp(missed));
       return true;
     }
     if (this.#presenceMissed) {
       this.#presenceMissed = false;
       const frame = this.#everyoneFrame();
-      if (frame !== undefined) this.#write(frame);
+      if (frame !== undefined) this.#write([frame]);
       return true;
     }
     this.#becomeFlowing();
@@ -187,31 +188,35 @@ export class Outbox {
   }
 
   #data(frame: Uint8Array | undefined): void {
-    if (this.#closed || frame === undefined) return;
-    this.#write(frame);
+    if (frame !== undefined) this.#writeNow([frame]);
+  }
+
+  #writeNow(parts: Parts): void {
+    if (this.#closed) return;
+    this.#write(parts);
     if (this.#stream !== undefined) this.drained();
     if (this.#behindSince === undefined && this.#connection.buffered() > this.#limits.outboxHighWaterBytes) this.#becomeBehind();
   }
 
   /** A message whole, or the first pieces of it. */
-  #write(frame: Uint8Array): void {
-    if (frame.length <= this.#limits.fragmentBytes) {
-      this.#send(frame);
+  #write(parts: Parts): void {
+    const bytes = bytesOf(parts);
+    if (bytes <= this.#limits.fragmentBytes) {
+      this.#send(joined(parts, bytes));
       return;
     }
     if (this.#behindSince === undefined) this.#becomeBehind();
-    this.#stream = { frame, sent: 0 };
+    this.#stream = { parts, bytes, part: 0, offset: 0, sent: 0 };
     this.#traffic.framesOut++;
   }
 
   #continueStream(stream: Stream): void {
-    const { frame, sent } = stream;
-    const end = Math.min(sent + this.#limits.fragmentBytes, frame.length);
-    const place = sent === 0 ? 'first' : end === frame.length ? 'last' : 'middle';
-    this.#connection.sendFragment(frame.subarray(sent, end), place);
+    const piece = takePiece(stream, this.#limits.fragmentBytes);
+    const place = stream.sent === 0 ? 'first' : stream.sent + piece.length === stream.bytes ? 'last' : 'middle';
+    this.#connection.sendFragment(piece, place);
     this.spokeRecently = true;
-    this.#traffic.bytesOut += end - sent;
-    stream.sent = end;
+    this.#traffic.bytesOut += piece.length;
+    stream.sent += piece.length;
     if (place === 'last') this.#stream = undefined;
   }
 
@@ -242,4 +247,27 @@ export class Outbox {
     this.#traffic.slowReaders--;
     this.#room.slowReaders(-1);
   }
+}
+
+function joined(parts: Parts, bytes: number): Uint8Array {
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return only;
+  return takePiece({ parts, bytes, part: 0, offset: 0, sent: 0 }, bytes);
+}
+
+/** The next `bytesMax` bytes of a stream, or what is left of it: a view of one part, or several small ones joined. */
+function takePiece(stream: Stream, bytesMax: number): Uint8Array {
+  const views: Uint8Array[] = [];
+  let bytes = 0;
+  for (let part = stream.parts[stream.part]; part !== undefined && bytes < bytesMax; part = stream.parts[stream.part]) {
+    const view = part.subarray(stream.offset, stream.offset + bytesMax - bytes);
+    views.push(view);
+    bytes += view.length;
+    stream.offset += view.length;
+    if (stream.offset < part.length) break;
+    stream.part++;
+    stream.offset = 0;
+  }
+  const [only] = views;
+  return views.length === 1 && only !== undefined ? only : Buffer.concat(views, bytes);
 }

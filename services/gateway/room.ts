@@ -13,6 +13,7 @@
 import type { Draft, Saved } from '#gateway/appender.ts';
 import type { CatchUp, Outbox, Position } from '#gateway/outbox.ts';
 import { DiffCache } from '#gateway/diff-cache.ts';
+import { bytesOf, type Parts } from '#gateway/framing.ts';
 import { type Held, HeldUpdates } from '#gateway/held-updates.ts';
 import { Presence, type PresenceLimits, type Speaker } from '#gateway/presence.ts';
 import type { DocumentState } from '#shared/document/document-state.ts';
@@ -246,18 +247,18 @@ export class Room implements Saved, CatchUp {
     return encodeStateVector(vector);
   }
 
-  stateFor(vector: Uint8Array): Uint8Array {
+  stateFor(vector: Uint8Array): Parts {
     return this.#diffs.answer(vector);
   }
 
-  missedSince(from: Position): Uint8Array | undefined {
+  missedSince(from: Position): Parts | undefined {
     if (from.sequence === this.#published) return undefined;
     const missed = this.#missed.filter(({ published }) => published > from.sequence);
     const isWhole = missed.length === this.#published - from.sequence;
     const diff = this.stateFor(from.vector);
     if (!isWhole) return diff;
     const merged = mergeUpdates(missed.map(({ update }) => update));
-    return merged.length < diff.length ? merged : diff;
+    return merged.length < bytesOf(diff) ? [merged] : diff;
   }
 
   everyone(): Uint8Array | undefined {

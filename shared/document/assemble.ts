@@ -31,6 +31,21 @@ export function assembleUpdate(pieces: readonly Piece[], deletions: Uint8Array):
   return bytes;
 }
 
+/** The same update, in parts that follow each other. */
+export function assembleParts(pieces: readonly Piece[], deletions: Uint8Array): readonly Uint8Array[] {
+  const count = allocate(varUintBytes(pieces.length));
+  writeVarUint(count, 0, pieces.length);
+  const parts = [count];
+  for (const piece of pieces) {
+    const header = allocate(headerBytes(piece));
+    writeVarUint(header, writeVarUint(header, writeVarUint(header, 0, piece.structs), piece.client), piece.start);
+    parts.push(header);
+    for (const part of piece.parts) parts.push(part);
+  }
+  parts.push(deletions);
+  return parts;
+}
+
 /** How many bytes stand before the structs of a piece. */
 export function headerBytes(piece: Piece): number {
   return varUintBytes(piece.structs) + varUintBytes(piece.client) + varUintBytes(piece.start);

@@ -18,7 +18,7 @@
  * be such; `impliedDeletions` finds them with a Y.Doc, `noteDeleted` adds them, and judging again gives "nothing new".
  */
 
-import { assembleUpdate, emptyUpdate, headerBytes } from './assemble.ts';
+import { assembleParts, assembleUpdate, emptyUpdate, headerBytes } from './assemble.ts';
 import { at, IntervalSet, type Ranges } from './intervals.ts';
 import { agreesOnEntries, deletionsOfReplaced, withTrueFlags } from './map-entries.ts';
 import { reachOf, type Missing } from './readiness.ts';
@@ -213,7 +213,7 @@ export class DocumentState {
   /** The whole document as one update; cached until the next `take`. Never written to: it is also what this keeps. */
   encode(): Uint8Array {
     if (this.#encoded !== undefined) return this.#encoded;
-    const pieces = this.#piecesFrom(noVector);
+    const pieces = this.#piecesFrom(noVector, 'live');
     const bytes = assembleUpdate(pieces, this.#deleted.encode());
     let from = varUintBytes(pieces.length);
     for (const piece of pieces) {
@@ -230,15 +230,23 @@ export class DocumentState {
    */
   diff(vector: StateVector): Uint8Array {
     if (vector.size === 0) return this.encode();
-    return assembleUpdate(this.#piecesFrom(vector), this.#deleted.encode());
+    return assembleUpdate(this.#piecesFrom(vector, 'live'), this.#deleted.encode());
   }
 
-  #piecesFrom(vector: StateVector): readonly Piece[] {
+  /**
+   * The same as `diff`, as parts that follow each other: views of what this keeps, which stay as they are whatever is taken later. Nothing is copied,
+   * so a document of any size costs a few bytes for each of its pages.
+   */
+  diffParts(vector: StateVector): readonly Uint8Array[] {
+    return assembleParts(this.#piecesFrom(vector, 'lasting'), this.#deleted.encode());
+  }
+
+  #piecesFrom(vector: StateVector, views: 'live' | 'lasting'): readonly Piece[] {
     const pieces: Piece[] = [];
     for (const client of this.#clients) {
       const run = this.#runs.get(client);
       const have = vector.get(client) ?? 0;
-      if (run !== undefined && have < run.end) pieces.push(run.from(have));
+      if (run !== undefined && have < run.end) pieces.push(run.from(have, views));
     }
     return pieces;
   }

@@ -81,7 +81,7 @@ class Merged {
   encode(): Uint8Array {
     const runs = [...this.#runs.values()].toSorted((a, b) => b.client - a.client);
     return assembleUpdate(
-      runs.map((run) => run.from(run.start)),
+      runs.map((run) => run.from(run.start, 'live')),
       this.#deleted.encode(),
     );
   }

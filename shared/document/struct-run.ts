@@ -196,11 +196,11 @@ export class StructRun {
 
   /**
    * The structs from `clock` < `end` on. Begins one clock earlier where `clock` is in the middle of a surrogate pair, so that the pair stays whole
-   * and whoever has its first half drops that. The parts are views that hold until the next `append`.
+   * and whoever has its first half drops that. The parts are views; those of 'live' hold until the next `append`, 'lasting' ones for good.
    */
-  from(clock: number): Piece {
+  from(clock: number, views: 'live' | 'lasting'): Piece {
     const { client } = this;
-    const pages = this.#livePages();
+    const pages = this.#livePages(views);
     if (clock <= this.start) return { client, start: this.start, structs: this.#structs, parts: pages.map((page) => page.bytes) };
     const first = pageWith(pages, clock);
     const page = pages[first];
@@ -217,12 +217,10 @@ export class StructRun {
     return { client, start: rest.start, structs, parts };
   }
 
-  #livePages(): readonly Page[] {
+  #livePages(views: 'live' | 'lasting'): readonly Page[] {
     if (this.#openBytes === 0) return this.#pages;
-    return [
-      ...this.#pages,
-      { start: this.#openStart, structs: this.#openStructs, bytes: this.#open.subarray(0, this.#openBytes) },
-    ];
+    const bytes = views === 'live' ? this.#open.subarray(0, this.#openBytes) : this.#open.slice(0, this.#openBytes);
+    return [...this.#pages, { start: this.#openStart, structs: this.#openStructs, bytes }];
   }
 
   /**

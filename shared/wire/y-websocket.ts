@@ -62,17 +62,25 @@ export function decodeFrame(message: Uint8Array): ClientFrame {
 
 /** Header and payload in one array of just their size: this is made for every flush of every room. */
 function encodeBytes(header: readonly number[], payload: Uint8Array): Uint8Array {
-  let lengthBytes = 1;
-  for (let rest = payload.length; rest >= 128; rest = Math.floor(rest / 128)) lengthBytes++;
-  const frame = new Uint8Array(header.length + lengthBytes + payload.length);
-  frame.set(header);
-  let at = header.length;
-  let rest = payload.length;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) frame[at++] = 128 | (rest & 127);
-  frame[at++] = rest;
-  frame.set(payload, at);
+  const before = encodeHeader(header, payload.length);
+  const frame = new Uint8Array(before.length + payload.length);
+  frame.set(before);
+  frame.set(payload, before.length);
   return frame;
 }
+
+/** What stands before a payload of so many bytes. */
+function encodeHeader(header: readonly number[], payloadBytes: number): Uint8Array {
+  const bytes = [...header];
+  let rest = payloadBytes;
+  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push(128 | (rest & 127));
+  bytes.push(rest);
+  return Uint8Array.from(bytes);
+}
+
+/** For a Step2 or an Update whose payload is sent in parts. */
+export const step2Header = (payloadBytes: number): Uint8Array => encodeHeader([messageSync, syncStep2], payloadBytes);
+export const updateHeader = (payloadBytes: number): Uint8Array => encodeHeader([messageSync, syncUpdate], payloadBytes);
 
 export const encodeStep1 = (vector: Uint8Array): Uint8Array => encodeBytes([messageSync, syncStep1], vector);
 export const encodeStep2 = (update: Uint8Array): Uint8Array => encodeBytes([messageSync, syncStep2], update);

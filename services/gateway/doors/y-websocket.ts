@@ -7,7 +7,7 @@
  */
 
 import type { Connection, ConnectionEvents } from '#gateway/connection.ts';
-import type { Framing } from '#gateway/framing.ts';
+import { bytesOf, type Framing, type Parts } from '#gateway/framing.ts';
 import type { GatewayLimits } from '#gateway/limits.ts';
 import { Outbox, type Traffic } from '#gateway/outbox.ts';
 import type { Speaker } from '#gateway/presence.ts';
@@ -27,21 +27,28 @@ import {
   encodeStep2,
   encodeUpdate,
   keepAliveFrame,
+  step2Header,
+  updateHeader,
 } from '#shared/wire/y-websocket.ts';
 
-/** A room hands the same state, the same bytes, to all who ask the same: a large one is framed once. */
+/** A room hands the same state of a small document, the same bytes, to all who ask the same: it is framed once. */
 const step2Frames = new WeakMap<Uint8Array, Uint8Array>();
+
+function frameStep2(update: Parts): Parts {
+  const [only] = update;
+  if (update.length !== 1 || only === undefined) return [step2Header(bytesOf(update)), ...update];
+  const known = step2Frames.get(only);
+  if (known !== undefined) return [known];
+  const frame = encodeStep2(only);
+  step2Frames.set(only, frame);
+  return [frame];
+}
 
 /** The frames of this door: the same for everyone, but for the acknowledgement, which has to be asked for. */
 const plain: Framing = {
   update: encodeUpdate,
-  step2: (update) => {
-    const known = step2Frames.get(update);
-    if (known !== undefined) return known;
-    const frame = encodeStep2(update);
-    step2Frames.set(update, frame);
-    return frame;
-  },
+  catchUp: (update) => [updateHeader(bytesOf(update)), ...update],
+  step2: frameStep2,
   awareness: encodeAwareness,
   ack: undefined,
   keepAlive: keepAliveFrame,

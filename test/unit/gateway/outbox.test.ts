@@ -12,13 +12,21 @@ const textOf = (message: Uint8Array | undefined): string => new TextDecoder().de
 /** Frames that can be read by people: a letter for the kind, then what is in them. */
 const framing: Framing = {
   update: (update) => letters(`U${textOf(update)}`),
-  step2: (update) => letters(`S${textOf(update)}`),
+  catchUp: (update) => [letters('U'), ...update],
+  step2: (update) => [letters('S'), ...update],
   awareness: (awareness) => letters(`A${textOf(awareness)}`),
   ack: (frames) => letters(`K${frames}`),
   keepAlive: letters('-'),
 };
 
 const limits: OutboxLimits = { outboxHighWaterBytes: 100, outboxBytesMax: 400, fragmentBytes: 40 };
+
+/** In three parts, whatever their sizes. */
+const inParts = (text: string): readonly Uint8Array[] => [
+  letters(text.slice(0, 3)),
+  letters(text.slice(3, 90)),
+  letters(text.slice(90)),
+];
 
 /** A room whose document is a string that grows, and where positions are lengths. */
 function stringRoom() {
@@ -32,8 +40,8 @@ function stringRoom() {
       return by;
     },
     position: () => ({ sequence: document.length, vector: letters(String(document.length)) }),
-    missedSince: ({ sequence }: Position) => (sequence === document.length ? undefined : letters(document.slice(sequence))),
-    stateFor: (vector) => letters(document.slice(Number(textOf(vector)))),
+    missedSince: ({ sequence }: Position) => (sequence === document.length ? undefined : inParts(document.slice(sequence))),
+    stateFor: (vector) => inParts(document.slice(Number(textOf(vector)))),
     everyone: () => (room.people === '' ? undefined : letters(room.people)),
     slowReaders: (change) => void (slow += change),
   };
