@@ -69,7 +69,7 @@ export type EnvironmentOptions = {
   readonly directory: string;
   /** Under load, commits start no sooner than this after one another, in milliseconds. */
   readonly commitIntervalMs?: number;
-  /** Writes are refused below this much free disk, in bytes, so that there is room left to delete in. */
+  /** Writes that would leave less free disk than this, in bytes, are refused, so that there is room left to delete in; 0: the disk alone says no. */
   readonly diskReserveBytes?: number;
   /** How long a commit may take, in milliseconds; after that nothing is written any more. */
   readonly commitMsMax?: number;
@@ -196,6 +196,14 @@ function freeBytesOf(directory: string): number {
   return blocks === 0 ? Infinity : bavail * bsize;
 }
 
+const newFilesBytes = 1024 * 1024;
+
+/** LMDB writes its lock file through a map, and where there is no room for that the process gets a SIGBUS. */
+function refuseIfNoRoom(directory: string): void {
+  const isNew = ['data.mdb', 'lock.mdb'].some((file) => !existsSync(`${directory}/${file}`));
+  if (isNew && freeBytesOf(directory) < newFilesBytes) throw new Error(`the disk of ${directory} is full: make room`);
+}
+
 /** Runs the decisions of a group and writes them in one transaction. What became of each is told to it alone. */
 function transact(
   database: Database,
@@ -205,21 +213,31 @@ function transact(
   const { diskReserveBytes, commitMsMax, clock } = limits;
   let broken: EnvironmentUnavailable | undefined;
 
+  const fullDisk = (bytes: number): EnvironmentUnavailable => {
+    const without = bytes === 0 ? '' : ` without the ${bytes} bytes that were to be written`;
+    return new EnvironmentUnavailable(
+      `the disk of ${directory} is full: less than ${diskReserveBytes} bytes are free${without}. Make room; writing then goes on by itself`,
+    );
+  };
+
   const decideAll = (group: readonly Request[]) => {
     const { view, writes } = overlaid(database);
     const decided: { readonly request: Request; readonly result: unknown }[] = [];
-    const full = freeBytesOf(directory) < diskReserveBytes;
+    let room = freeBytesOf(directory) - diskReserveBytes;
     for (const request of group) {
-      if (full && !request.releases) {
-        request.reject(
-          new EnvironmentUnavailable(
-            `the disk of ${directory} is full: less than ${diskReserveBytes} bytes are free. Make room; writing then goes on by itself`,
-          ),
-        );
+      if (room < 0 && !request.releases) {
+        request.reject(fullDisk(0));
         continue;
       }
       try {
         const { writes: more, result } = request.decide(view);
+        const bytes = more.reduce((sum, { value }) => sum + (value?.byteLength ?? 0), 0);
+        // To try would take what is left, for nothing: LMDB does not make its file smaller again, and then nothing else would fit either.
+        if (diskReserveBytes > 0 && bytes > room && !request.releases) {
+          request.reject(fullDisk(bytes));
+          continue;
+        }
+        room -= bytes;
         for (const write of more) writes.set(overlayKey(write.key), write);
         decided.push({ request, result });
       } catch (error) {
@@ -287,6 +305,7 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
     throw new EnvironmentUnavailable(await causeOf(error), { cause: error });
   }
   try {
+    refuseIfNoRoom(directory);
     database = openDatabase(directory, mapBytesMax);
   } catch (error) {
     await lock.release();
