@@ -77,6 +77,7 @@ export class Appender {
   #waitingSince = 0;
   #attempt: Attempt | undefined;
   #attemptBytes = 0;
+  #failure: string | undefined;
   #lastAppendAt = Number.NEGATIVE_INFINITY;
   #lastSavedAt = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
@@ -101,6 +102,11 @@ export class Appender {
   get unsavedMs(): number {
     const since = this.#attempt?.since ?? (this.#waiting.size > 0 ? this.#waitingSince : undefined);
     return since === undefined ? 0 : this.#parts.clock.monotonic() - since;
+  }
+
+  /** Why the last append failed, if none went well since. */
+  get failure(): string | undefined {
+    return this.#failure;
   }
 
   add(draft: Draft): void {
@@ -171,6 +177,7 @@ export class Appender {
 
   #succeeded(attempt: Attempt, outcomes: readonly Appended[]): void {
     this.#finish();
+    this.#failure = undefined;
     this.#lastSavedAt = this.#parts.clock.monotonic();
     this.#parts.onAppended(this.#lastSavedAt - attempt.since, attempt.records.length);
     let next = 0;
@@ -186,6 +193,7 @@ export class Appender {
 
   #failed(attempt: Attempt, error: unknown): void {
     this.#parts.onFailed();
+    this.#failure = error instanceof Error ? error.message : String(error);
     this.#parts.logger.warn(
       { error: String(error), records: attempt.records.length, tries: attempt.tries },
       'append failed, trying again',

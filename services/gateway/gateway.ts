@@ -151,6 +151,15 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const assembly = assemble(parts);
   const { appender, schedule, rooms, sessions } = assembly;
   let isDraining = false;
+  const condition = (): Readonly<Record<string, unknown>> => ({
+    journal: {
+      ok: appender.failure === undefined,
+      reason: appender.failure,
+      unsavedBytes: appender.unsavedBytes,
+      unsavedMs: appender.unsavedMs,
+    },
+    ...parts.condition(),
+  });
 
   const edge = await listen({
     host: parts.host,
@@ -158,7 +167,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     tls: parts.tls,
     messageBytesMax: parts.limits.frameBytesMax * 2,
     upgrade: admissionBy(assembly, () => isDraining),
-    get: (path) => answerGet(path, { ...parts, isDraining: () => isDraining }),
+    get: (path) => answerGet(path, { ...parts, isDraining: () => isDraining, condition }),
   });
 
   const keepAliveLater = (): void => {
