@@ -20,20 +20,18 @@ type ClientIntervals = {
 export class IntervalSet {
   readonly #clients = new Map<number, ClientIntervals>();
   #count = 0;
+  #encoded: Uint8Array | undefined;
 
   /** How many intervals there are. */
   get count(): number {
     return this.#count;
   }
 
-  get clients(): number {
-    return this.#clients.size;
-  }
-
   /** Adds the clocks `start` up to but without `end` > `start`. */
   add(client: number, start: number, end: number): void {
     const intervals = this.#clients.get(client);
     if (intervals === undefined) {
+      this.#encoded = undefined;
       this.#clients.set(client, { bounds: [start, end], encoded: undefined });
       this.#count++;
       return;
@@ -41,7 +39,7 @@ export class IntervalSet {
     const { bounds } = intervals;
     const first = firstEndingAtOrAfter(bounds, start);
     if (first < bounds.length && at(bounds, first) <= start && end <= at(bounds, first + 1)) return;
-    intervals.encoded = undefined;
+    this.#encoded = intervals.encoded = undefined;
     let behind = first;
     while (behind < bounds.length && at(bounds, behind) <= end) behind += 2;
     this.#count += 1 - (behind - first) / 2;
@@ -66,8 +64,9 @@ export class IntervalSet {
     return i < bounds.length && at(bounds, i) <= start;
   }
 
-  /** Yjs' delete set: clients descending, ranges ascending. */
+  /** Yjs' delete set: clients descending, ranges ascending. Cached until the next change; never written to. */
   encode(): Uint8Array {
+    if (this.#encoded !== undefined) return this.#encoded;
     const parts = [...this.#clients].toSorted(([a], [b]) => b - a).map(([client, intervals]) => encoded(client, intervals));
     const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, varUintBytes(parts.length)));
     let to = writeVarUint(bytes, 0, parts.length);
@@ -75,7 +74,7 @@ export class IntervalSet {
       bytes.set(part, to);
       to += part.length;
     }
-    return bytes;
+    return (this.#encoded = bytes);
   }
 }
 

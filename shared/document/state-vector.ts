@@ -28,13 +28,12 @@ export function parseStateVector(bytes: Uint8Array): StateVector | Refused {
 
 /** The same bytes as `Y.encodeStateVector`: clients descending. */
 export function encodeStateVector(vector: StateVector): Uint8Array {
-  const entries = [...vector].toSorted(([a], [b]) => b - a);
-  const size = entries.reduce(
-    (sum, [client, clock]) => sum + varUintBytes(client) + varUintBytes(clock),
-    varUintBytes(entries.length),
-  );
+  // Sorted as plain numbers: a document that thousands have edited is asked for this after each edit.
+  const clients = Float64Array.from(vector.keys()).sort().reverse();
+  let size = varUintBytes(clients.length);
+  for (const client of clients) size += varUintBytes(client) + varUintBytes(vector.get(client) ?? 0);
   const bytes = new Uint8Array(size);
-  let to = writeVarUint(bytes, 0, entries.length);
-  for (const [client, clock] of entries) to = writeVarUint(bytes, writeVarUint(bytes, to, client), clock);
+  let to = writeVarUint(bytes, 0, clients.length);
+  for (const client of clients) to = writeVarUint(bytes, writeVarUint(bytes, to, client), vector.get(client) ?? 0);
   return bytes;
 }
