@@ -12,7 +12,7 @@ import { writeReport, type Run } from './report.ts';
 import { benchDir, checkout, serverKinds, versionOf, type ServerKind } from './servers.ts';
 import { workloads, type TypingWorkload, type Workload } from './workloads.ts';
 
-const usage = `node test/bench/main.ts [--only W1,W2] [--servers inkstream,floor] [--rounds 2] [--seconds 6] [--warm-up 6] [--workers 2] [--out latest] [--profile]
+const usage = `node test/bench/main.ts [--only W1,W2] [--servers inkstream,floor] [--rounds 2] [--seconds 5] [--warm-up 5] [--workers 2] [--out latest] [--profile]
 workloads: ${workloads.map(({ name }) => name).join(' ')} · servers: ${serverKinds.map(({ name }) => name).join(' ')}
 --profile prints where the time goes inside the server instead of measuring it`;
 
@@ -110,8 +110,8 @@ async function run(): Promise<void> {
       only: { type: 'string' },
       servers: { type: 'string' },
       rounds: { type: 'string', default: '2' },
-      seconds: { type: 'string', default: '6' },
-      'warm-up': { type: 'string', default: '6' },
+      seconds: { type: 'string', default: '5' },
+      'warm-up': { type: 'string', default: '5' },
       workers: { type: 'string', default: '2' },
       out: { type: 'string', default: 'latest' },
       profile: { type: 'boolean', default: false },
@@ -129,7 +129,7 @@ async function run(): Promise<void> {
   const servers = pick(serverKinds, values.servers);
   const rounds = positive(values.rounds, 'rounds');
   const heaviest = workloads.filter((workload): workload is TypingWorkload => workload.name === 'W1b' || workload.name === 'W3');
-  const proof = await proveGenerator(heaviest, { ...settings, seconds: 4 });
+  const proof = await proveGenerator(heaviest, { ...settings, seconds: 4, warmUpSeconds: 2 });
   for (const { workload, invalid } of proof)
     print(`generator, ${workload}: ${invalid.length === 0 ? 'kept up' : invalid.join('; ')}`);
   const result: Run = {
