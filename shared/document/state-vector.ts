@@ -29,7 +29,7 @@ export function parseStateVector(bytes: Uint8Array): StateVector | Refused {
 /** The same bytes as `Y.encodeStateVector`: clients descending. */
 export function encodeStateVector(vector: StateVector): Uint8Array {
   // Sorted as plain numbers: a document that thousands have edited is asked for this after each edit.
-  const clients = Float64Array.from(vector.keys()).sort().reverse();
+  const clients = Float64Array.from(vector.keys()).toSorted().toReversed();
   let size = varUintBytes(clients.length);
   for (const client of clients) size += varUintBytes(client) + varUintBytes(vector.get(client) ?? 0);
   const bytes = new Uint8Array(size);

@@ -38,7 +38,7 @@ export function rescan(bytes: Uint8Array): Scanned {
   return scanned;
 }
 
-export function encodeDeletions(deletions: Ranges): Uint8Array {
+function encodeDeletions(deletions: Ranges): Uint8Array {
   if (deletions.length === 0) return noDeletions;
   const set = new IntervalSet();
   set.addAll(deletions);

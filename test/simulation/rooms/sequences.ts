@@ -18,7 +18,7 @@ import { expectNothingPending, hex, quietDocument } from './room.ts';
 const clients = [1, 2, 3];
 
 /** What was admitted of the sequence of this seed. */
-export function admit(seed: number, placing: Placing): { readonly state: DocumentState; readonly admitted: readonly Scanned[] } {
+function admit(seed: number, placing: Placing): { readonly state: DocumentState; readonly admitted: readonly Scanned[] } {
   const random = seeded(seed);
   const state = new DocumentState();
   const admitted: Scanned[] = [];

@@ -368,6 +368,20 @@ describe('a diff', () => {
     }
   });
 
+  test('DO19: in parts is the same, and stays as it is whatever is taken later', () => {
+    const { updates: keys } = typed(
+      3,
+      Array.from({ length: 1_200 }, (_, index) => `word ${index} `),
+    );
+    const growing = stateOf(...keys.slice(0, 1_000));
+    const vector = new Map([[3, 20]]);
+    const [parts, whole] = [growing.diffParts(vector), growing.diff(vector)];
+    expect(parts.length).toBeGreaterThan(3);
+    for (const key of keys.slice(1_000)) growing.take(scan(key));
+    growing.encode();
+    expect(hexOf(Buffer.concat(parts))).toBe(hexOf(whole));
+  });
+
   test('DO19: begins one clock earlier rather than tear a surrogate pair', () => {
     const pairs = stateOf(update([[1, 0, structs.text('a😀b')]]));
     expect(hexOf(pairs.diff(new Map([[1, 2]])))).toBe(hexOf(update([[1, 1, structs.text('😀b', [1, 0])]])));
