@@ -53,7 +53,7 @@ test('SA4: each acknowledgement follows the sync of its edits', { timeout: 120_0
   const trace = await vi.waitFor(
     () => {
       const text = readFileSync(traceFile, 'utf8');
-      expect(text).toMatch(new RegExp(String.raw`^${server.pid} \+\+\+ exited`, 'mu'));
+      expect(text).toMatch(new RegExp(String.raw`^${server.pid} +\+\+\+ exited`, 'mu'));
       return text;
     },
     { timeout: 20_000 },
