@@ -69,7 +69,10 @@ export type EnvironmentOptions = {
   readonly directory: string;
   /** Under load, commits start no sooner than this after one another, in milliseconds. */
   readonly commitIntervalMs?: number;
-  /** Writes that would leave less free disk than this, in bytes, are refused, so that there is room left to delete in; 0: the disk alone says no. */
+  /**
+   * Writes that would leave less free disk than this, in bytes, are refused, so that there is room left to delete in; 0: the disk
+   * alone says no.
+   */
   readonly diskReserveBytes?: number;
   /** How long a commit may take, in milliseconds; after that nothing is written any more. */
   readonly commitMsMax?: number;
@@ -114,8 +117,7 @@ function makeDirectory(directory: string): void {
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
     if (created !== undefined) syncDirectory(dirname(created));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new EnvironmentUnavailable(`the data directory ${directory} can't be used: ${reason}`);
+    throw new EnvironmentUnavailable(`the data directory ${directory} can't be used: ${messageOf(error)}`, { cause: error });
   }
 }
 
@@ -126,11 +128,13 @@ function syncDirectory(directory: string): void {
   closeSync(descriptor);
 }
 
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 /** Why a commit failed, in LMDB's words; lmdb-js keeps the cause in a promise of its own. */
 async function causeOf(error: unknown): Promise<string> {
   const cause = (error as { readonly commitError?: Promise<never> }).commitError;
   const last = cause === undefined ? error : await cause.catch((reason: unknown) => reason);
-  return last instanceof Error ? last.message : String(last);
+  return messageOf(last);
 }
 
 /**
@@ -168,10 +172,15 @@ function openDatabase(directory: string, mapBytesMax: number): Database {
 /**
  * One transaction. Outside a `batch`, lmdb-js may start with the first writes of a loop while the others are still being added.
  */
-const writeTogether = (database: Database, writes: readonly Write[]): Promise<boolean> =>
-  database.batch(() => {
-    for (const { key, value } of writes) void (value === undefined ? database.remove(key) : database.put(key, value as Buffer));
-  });
+async function writeTogether(database: Database, writes: readonly Write[]): Promise<void> {
+  try {
+    await database.batch(() => {
+      for (const { key, value } of writes) void (value === undefined ? database.remove(key) : database.put(key, value as Buffer));
+    });
+  } catch (error) {
+    throw new Error(await causeOf(error), { cause: error });
+  }
+}
 
 const rangeOptions = ({ from, below, limit, reverse }: KeyRange): RangeOptions => ({
   ...(reverse === true
@@ -216,14 +225,15 @@ function transact(
   const fullDisk = (bytes: number): EnvironmentUnavailable => {
     const without = bytes === 0 ? '' : ` without the ${bytes} bytes that were to be written`;
     return new EnvironmentUnavailable(
-      `the disk of ${directory} is full: less than ${diskReserveBytes} bytes are free${without}. Make room; writing then goes on by itself`,
+      `the disk of ${directory} is full: less than ${diskReserveBytes} bytes are free${without}. ` +
+        'Make room; writing then goes on by itself',
     );
   };
 
-  const decideAll = (group: readonly Request[]) => {
+  const decideAll = (group: readonly Request[], freeBytes: number) => {
     const { view, writes } = overlaid(database);
     const decided: { readonly request: Request; readonly result: unknown }[] = [];
-    let room = freeBytesOf(directory) - diskReserveBytes;
+    let room = freeBytes - diskReserveBytes;
     for (const request of group) {
       if (room < 0 && !request.releases) {
         request.reject(fullDisk(0));
@@ -232,7 +242,7 @@ function transact(
       try {
         const { writes: more, result } = request.decide(view);
         const bytes = more.reduce((sum, { value }) => sum + (value?.byteLength ?? 0), 0);
-        // To try would take what is left, for nothing: LMDB does not make its file smaller again, and then nothing else would fit either.
+        // To try would take what is left, for nothing: LMDB never makes its file smaller, and then nothing else would fit either.
         if (diskReserveBytes > 0 && bytes > room && !request.releases) {
           request.reject(fullDisk(bytes));
           continue;
@@ -263,19 +273,25 @@ function transact(
     }
   };
 
+  const rejectAll = (requests: readonly Request[], reason: string, cause: unknown): void => {
+    for (const { reject } of requests)
+      reject(broken ?? new EnvironmentUnavailable(`${directory} can't be written: ${reason}`, { cause }));
+  };
+
   const commit = async (group: readonly Request[]): Promise<void> => {
-    if (broken !== undefined) {
-      for (const { reject } of group) reject(broken);
-      return;
+    let freeBytes: number;
+    try {
+      freeBytes = freeBytesOf(directory); // fails where the directory was removed, and LMDB would write on, for nobody
+    } catch (error) {
+      return rejectAll(group, messageOf(error), error);
     }
-    const { decided, writes } = decideAll(group);
+    if (broken !== undefined) return rejectAll(group, '', undefined);
+    const { decided, writes } = decideAll(group, freeBytes);
     try {
       if (writes.length > 0) await writeInTime(writes);
     } catch (error) {
-      const reason = `${await causeOf(error)}, with ${freeBytesOf(directory)} bytes of disk free`;
-      for (const { request } of decided)
-        request.reject(broken ?? new EnvironmentUnavailable(`${directory} can't be written: ${reason}`));
-      return;
+      const requests = decided.map(({ request }) => request);
+      return rejectAll(requests, `${messageOf(error)}, with ${freeBytes} bytes of disk free before`, error);
     }
     for (const { request, result } of decided) request.resolve(result);
   };
@@ -302,14 +318,14 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
   try {
     lock = await lockDirectory(directory);
   } catch (error) {
-    throw new EnvironmentUnavailable(await causeOf(error), { cause: error });
+    throw new EnvironmentUnavailable(messageOf(error), { cause: error });
   }
   try {
     refuseIfNoRoom(directory);
     database = openDatabase(directory, mapBytesMax);
   } catch (error) {
     await lock.release();
-    throw new EnvironmentUnavailable(`the database in ${directory} can't be opened: ${await causeOf(error)}`, { cause: error });
+    throw new EnvironmentUnavailable(`the database in ${directory} can't be opened: ${messageOf(error)}`, { cause: error });
   }
   const transactions = transact(database, directory, { diskReserveBytes, commitMsMax, clock });
   const commits = groupCommits(transactions.commit, commitIntervalMs, clock);
@@ -322,8 +338,7 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
     try {
       return look();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new EnvironmentUnavailable(`${directory} can't be read: ${reason}`, { cause: error });
+      throw new EnvironmentUnavailable(`${directory} can't be read: ${messageOf(error)}`, { cause: error });
     }
   };
 

@@ -185,6 +185,18 @@ describe('JR18, ST19: a full disk', () => {
   );
 });
 
+test('JR20: a directory that is removed while it is in use takes nothing more', async () => {
+  const environment = await openEnvironment({ directory: directory.path, commitIntervalMs: 0 });
+  const journal = await openEmbeddedJournal(environment);
+  await journal.append([recordOf('a', 1)]);
+  rmSync(directory.path, { recursive: true });
+  await expect(journal.append([recordOf('a', 2)])).rejects.toBeInstanceOf(JournalUnavailable);
+  await expect(journal.append([recordOf('a', 3)])).rejects.toThrow("can't be written");
+  expect(await journal.highWater(0)).toBe(1);
+  await journal.close();
+  await environment.close();
+});
+
 test('JR22: a disk that does not answer is given up, and nothing is written any more', async () => {
   const clock = virtualClock();
   const environment = await openEnvironment({ directory: directory.path, commitIntervalMs: 0, commitMsMax: 1000, clock });
