@@ -2,6 +2,7 @@
 
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import * as prng from 'lib0/prng';
 import { expect, onTestFinished, test } from 'vitest';
 import WS from 'ws';
 import { openEmbeddedJournal } from '#shared/journal/embedded.ts';
@@ -9,6 +10,7 @@ import type { FollowEnd } from '#shared/journal/journal.ts';
 import { openEnvironment } from '#shared/runtime/lmdb.ts';
 import { startCrashingServer } from '#test/harness/crashing-server.ts';
 import { endOfServer, makeDataDir, startServer, type Server, type ServerOptions } from '#test/harness/server.ts';
+import { missingIn, openTypist } from '#test/harness/typist.ts';
 import { isSame, openClient, type Client, type ClientOptions } from '#test/harness/y-websocket-client.ts';
 
 async function dataDir(): Promise<string> {
@@ -111,23 +113,36 @@ test('SA9, YW41: SIGTERM while people type loses nothing, and they go on with th
   const server = await startCrashingServer();
   onTestFinished(() => server.remove());
   const people = ['plan', 'plan', 'notes'].map((document) => open({ url: server.wsUrl, document }));
-  await Promise.all(people.map((client) => client.synced()));
-  let isStopping = true;
+  // Those who never come back show what was saved: the others would send it again.
+  const random = prng.create(9);
+  const gone = [1, 2].map(() => openTypist({ url: server.wsUrl, document: 'gone', random, pasteOneIn: 0 }));
+  onTestFinished(() => gone.forEach(({ client }) => client.discard()));
+  await Promise.all([...people, ...gone.map(({ client }) => client)].map((client) => client.synced()));
+  let isTyping = true;
   const typing = people.map(async (client, person) => {
-    for (let edit = 0; isStopping; edit++) {
+    for (let edit = 0; isTyping; edit++) {
       client.text.insert(0, `${person}.${edit} `);
       if (edit % 10 === 0) await client.nextEvent();
     }
   });
-  await Promise.all(people.map((client) => client.saved()));
+  const leaving = gone.map(async ({ client, type }) => {
+    while (client.closeCodes.length === 0) {
+      type();
+      await client.nextEvent();
+    }
+    client.discard();
+  });
+  await Promise.all(
+    people.map((client) => client.until('much is saved', () => client.text.length > 2000 && client.provider.synced)),
+  );
   const from = performance.now();
-  const code = await server.process().stop();
-  expect(code).toBe(0);
+  expect(await server.process().stop()).toBe(0);
   expect(performance.now() - from).toBeLessThan(10_000);
-  for (const client of people) expect(client.closeCodes[0]).toBe(1012);
+  await Promise.all(leaving);
+  for (const { closeCodes } of [...people, ...gone.map(({ client }) => client)]) expect(closeCodes[0]).toBe(1012);
 
   await server.start();
-  isStopping = false;
+  isTyping = false;
   await Promise.all(typing);
   await Promise.all(people.map((client) => client.saved()));
   for (const client of people) {
@@ -135,7 +150,12 @@ test('SA9, YW41: SIGTERM while people type loses nothing, and they go on with th
     await fresh.synced();
     await client.until('the same text for all', () => isSame(client, fresh));
   }
-  expect(people[0]?.text.toJSON()).toMatch(/0\.0 /u);
+  for (const [person, { text }] of people.entries()) expect(text.toJSON()).toContain(`${person}.0 `);
+  const fresh = open({ url: server.wsUrl, document: 'gone' });
+  await fresh.synced();
+  const acknowledged = gone.flatMap((typist) => typist.acknowledged);
+  expect(acknowledged.length).toBeGreaterThan(20);
+  expect(missingIn(fresh.doc, acknowledged)).toEqual([]);
 });
 
 test('SA10: while it drains it is not ready and takes nobody in; a second SIGTERM ends it at once', async () => {
