@@ -26,17 +26,19 @@ export function mergeScanned(updates: readonly Scanned[]): Uint8Array {
 }
 
 /**
- * Merges records of one document in journal order. They may begin anywhere, overlap and repeat.
+ * Merges records of one document in journal order. They may begin anywhere, overlap and repeat. A single one comes back as it is.
  * @throws DocumentUnreadable where one of them is no sound update; the message says which.
  */
 export function mergeUpdates(updates: readonly Uint8Array[]): Uint8Array {
   const merged = new Merged();
+  let hasGap = false;
   for (const update of scanStored(updates)) {
-    const rest = merged.restOf(update);
-    if (rest === 'gap') return mergeInTree(updates);
-    if (rest !== undefined) merged.append(rest);
+    if (updates.length === 1) return update.bytes;
+    const rest = hasGap ? undefined : merged.restOf(update);
+    if (rest === 'gap') hasGap = true;
+    else if (rest !== undefined) merged.append(rest);
   }
-  return merged.encode();
+  return hasGap ? mergeInTree(updates) : merged.encode();
 }
 
 function* scanStored(updates: readonly Uint8Array[]): Generator<Scanned> {

@@ -34,6 +34,7 @@ describe('merging', () => {
     const [first] = records;
     if (first === undefined) throw new Error('there are some');
     expect(mergeScanned([scan(first)])).toBe(first);
+    expect(mergeUpdates([first])).toBe(first);
     expect(hexOf(mergeScanned([]))).toBe('0000');
     expect(hexOf(mergeUpdates([]))).toBe('0000');
   });
@@ -73,6 +74,9 @@ describe('merging', () => {
   test('DO21: a record that is no update is named', () => {
     expect(() => mergeUpdates([whole, bytesOf('0101')])).toThrow(DocumentUnreadable);
     expect(() => mergeUpdates([whole, bytesOf('0101')])).toThrow('update 2 of 2');
+    expect(() => mergeUpdates([bytesOf('0101')])).toThrow('update 1 of 1');
+    const afterGap = [update([[1, 0, structs.text('x')]]), update([[1, 5, structs.text('x', [1, 4])]]), bytesOf('000101010000')];
+    expect(() => mergeUpdates(afterGap)).toThrow('update 3 of 3');
   });
 });
 
