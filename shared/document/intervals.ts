@@ -17,6 +17,9 @@ type ClientIntervals = {
   encoded: Uint8Array | undefined;
 };
 
+/** Up to so many are added one by one. */
+const fewRanges = 32;
+
 export class IntervalSet {
   readonly #clients = new Map<number, ClientIntervals>();
   #count = 0;
@@ -52,8 +55,43 @@ export class IntervalSet {
     if (behind > first + 2) bounds.splice(first + 2, behind - first - 2);
   }
 
+  /** Adds all of them; in any order, as many as there may be. */
   addAll(ranges: Ranges): void {
-    for (let i = 0; i < ranges.length; i += 3) this.add(at(ranges, i), at(ranges, i + 1), at(ranges, i + 2));
+    if (ranges.length <= fewRanges * 3) {
+      for (let i = 0; i < ranges.length; i += 3) this.add(at(ranges, i), at(ranges, i + 1), at(ranges, i + 2));
+      return;
+    }
+    // Ascending, each goes behind the last or near it. As they come, each might move all the others.
+    const order = Array.from({ length: ranges.length / 3 }, (_, index) => index * 3);
+    order.sort((a, b) => at(ranges, a) - at(ranges, b) || at(ranges, a + 1) - at(ranges, b + 1));
+    for (let first = 0; first < order.length;) {
+      const client = at(ranges, at(order, first));
+      let behind = first;
+      while (behind < order.length && at(ranges, at(order, behind)) === client) behind++;
+      this.#merge(client, order.slice(first, behind), ranges);
+      first = behind;
+    }
+  }
+
+  /** Adds ranges of one client, ascending by their starts, in one walk over what is there. */
+  #merge(client: number, order: readonly number[], ranges: Ranges): void {
+    const before = this.#clients.get(client)?.bounds ?? [];
+    const bounds: number[] = [];
+    const append = (start: number, end: number): void => {
+      const last = bounds.length - 1;
+      if (last > 0 && start <= at(bounds, last)) bounds[last] = Math.max(end, at(bounds, last));
+      else bounds.push(start, end);
+    };
+    let next = 0;
+    for (const i of order) {
+      for (; next < before.length && at(before, next) <= at(ranges, i + 1); next += 2)
+        append(at(before, next), at(before, next + 1));
+      append(at(ranges, i + 1), at(ranges, i + 2));
+    }
+    for (; next < before.length; next += 2) append(at(before, next), at(before, next + 1));
+    this.#clients.set(client, { bounds, encoded: undefined });
+    this.#count += (bounds.length - before.length) / 2;
+    this.#encoded = undefined;
   }
 
   /** Whether every clock from `start` up to but without `end` is in it. */

@@ -275,17 +275,11 @@ export function cutSection(update: Scanned, section: Section, from: number, to: 
   return cutStructs(bytes, client, mark.start, mark.byte, end.byte, end.before - mark.before, from, 'half');
 }
 
-/** Two pieces of one client as one section, the clocks between them skipped. */
-export function withSkip(before: Piece, beforeEnd: number, after: Piece): Piece {
+/** A struct that says that so many clocks are left out. */
+export function skipStruct(clocks: number): Uint8Array {
   const skip = new Uint8Array(1 + varUintBytesMax);
   skip[0] = content.skip;
-  const bytes = writeVarUint(skip, 1, after.start - beforeEnd);
-  return {
-    client: before.client,
-    start: before.start,
-    structs: before.structs + 1 + after.structs,
-    parts: [...before.parts, skip.subarray(0, bytes), ...after.parts],
-  };
+  return skip.subarray(0, writeVarUint(skip, 1, clocks));
 }
 
 type Place = { readonly start: number; readonly byte: number; readonly before: number };

@@ -9,22 +9,25 @@ import { assembleUpdate, noDeletions } from './assemble.ts';
 import { at, IntervalSet, type Ranges } from './intervals.ts';
 import { storedUpdateLimits } from './limits.ts';
 import { scanUpdate, type Scanned, type Section } from './scan.ts';
-import { cutSection, withSkip, type Piece } from './struct-run.ts';
+import { cutSection, skipStruct } from './struct-run.ts';
 
 /** Which clocks of a section to keep: `from` up to but without `to`; none where `from` ≥ `to`. */
 export type Bounds = (section: Section, index: number) => { readonly from: number; readonly to: number };
 
 /** The structs of `update` within `bounds` and, for its delete set, `deletions`; undefined where that is nothing. */
 export function partOf(update: Scanned, bounds: Bounds, deletions: Ranges): Scanned | undefined {
-  const pieces: Piece[] = [];
+  const pieces: { client: number; start: number; structs: number; parts: Uint8Array[] }[] = [];
   let end = 0;
   for (const [index, section] of update.sections.entries()) {
     const { from, to } = bounds(section, index);
     if (from >= to) continue;
+    const { client, start, structs, parts } = cutSection(update, section, from, to);
     const last = pieces.at(-1);
-    const piece = cutSection(update, section, from, to);
-    if (last?.client !== section.client) pieces.push(piece);
-    else pieces[pieces.length - 1] = withSkip(last, end, piece);
+    if (last?.client !== client) pieces.push({ client, start, structs, parts: [...parts] });
+    else {
+      last.structs += 1 + structs;
+      last.parts.push(skipStruct(start - end), ...parts);
+    }
     end = to;
   }
   if (pieces.length === 0 && deletions.length === 0) return undefined;
