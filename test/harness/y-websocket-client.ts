@@ -29,7 +29,8 @@ export type ClientOptions = {
   readonly url: string;
   /** The document's name, percent-encoded where it has to be. */
   readonly document: string;
-  readonly doc?: Y.Doc;
+  /** How often the client asks for what it lacks, in milliseconds; never, if not given. */
+  readonly resyncIntervalMs?: number;
   /** Hears of every Step2 and Update frame when it is sent. */
   readonly onSent?: (frame: SentFrame) => void;
   /** Hears of the first frames, in the order of `onSent`, that were acknowledged since it was called last. */
@@ -47,7 +48,7 @@ export type Client = {
   readonly unsettled: () => number;
   /** The close codes that the server gave, in order. */
   readonly closeCodes: readonly number[];
-  /** Resolves when something happens to this client: an update, an acknowledgement, a connection that comes or goes. */
+  /** Resolves when something happens to this client: an update, an acknowledgement, a change of presence, a connection that comes or goes. */
   readonly nextEvent: () => Promise<void>;
   /** Resolves when `condition` is true; it is looked at after each event. Rejects after 45 s, saying `what` did not happen. */
   readonly until: (what: string, condition: () => boolean) => Promise<void>;
@@ -72,7 +73,7 @@ function watchedSocket(onSend: (message: Uint8Array) => void): typeof WebSocket 
 
 /** Opens a document. Discard the client in the end, or it goes on reconnecting. */
 export function openClient(options: ClientOptions): Client {
-  const doc = options.doc ?? new Y.Doc();
+  const doc = new Y.Doc();
   const watchers = new Set<() => void>();
   const closeCodes: number[] = [];
   let sent = 0;
@@ -92,6 +93,7 @@ export function openClient(options: ClientOptions): Client {
     disableBc: true,
     params: { ack: '1' },
     maxBackoffTime: 400,
+    resyncInterval: options.resyncIntervalMs ?? -1,
     WebSocketPolyfill: watchedSocket(onSend),
   });
   provider.messageHandlers[messageAck] = (_encoder, decoder) => {
@@ -110,6 +112,7 @@ export function openClient(options: ClientOptions): Client {
     happened();
   });
   for (const name of ['sync', 'status'] as const) provider.on(name, happened);
+  provider.awareness.on('change', happened);
   doc.on('update', happened);
   provider.connect();
 
