@@ -52,8 +52,8 @@ const bytesPerInterval = 16;
 
 export class DocumentState {
   readonly #runs = new Map<number, StructRun>();
-  /** Descending. */
-  readonly #clients: number[] = [];
+  /** The clients, descending; undefined after a new one. */
+  #descending: Float64Array | undefined;
   readonly #vector = new Map<number, number>();
   readonly #deleted = new IntervalSet();
   /** Which clocks are map entries. */
@@ -199,14 +199,7 @@ export class DocumentState {
     const run = new StructRun(client, 0);
     this.#runs.set(client, run);
     this.#runBytes += run.heldBytes;
-    let low = 0;
-    let high = this.#clients.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (at(this.#clients, middle) > client) low = middle + 1;
-      else high = middle;
-    }
-    this.#clients.splice(low, 0, client);
+    this.#descending = undefined;
     return run;
   }
 
@@ -243,7 +236,8 @@ export class DocumentState {
 
   #piecesFrom(vector: StateVector, views: 'live' | 'lasting'): readonly Piece[] {
     const pieces: Piece[] = [];
-    for (const client of this.#clients) {
+    this.#descending ??= Float64Array.from(this.#runs.keys()).toSorted().toReversed();
+    for (const client of this.#descending) {
       const run = this.#runs.get(client);
       const have = vector.get(client) ?? 0;
       if (run !== undefined && have < run.end) pieces.push(run.from(have, views));
