@@ -12,6 +12,9 @@
  * When the socket drains, a session that is behind gets what can't be left out first (answers to Step1, the acknowledgement: a number that
  * replaces the one before it), and then one update that brings it from where it was to where the room is, and who is here now. What can't be
  * conflated (several Step1 with different vectors) is counted, and past `outboxBytesMax` the session is closed.
+ *
+ * A client on a fast line takes twenty megabytes as fast as they can be written, and everybody else would wait for it. So one session writes
+ * a few pieces at a time, and then others have their turn.
  */
 
 import type { Connection } from '#gateway/connection.ts';
@@ -42,6 +45,8 @@ export type OutboxLimits = {
 
 export type Traffic = { framesOut: number; bytesOut: number; slowReaders: number };
 
+/** A piece of 64 KiB is written in some 20 µs, so this is a fraction of a millisecond. */
+const piecesPerTurn = 8;
 /** What a question that waits for its answer is counted with, besides its vector. */
 const questionBytes = 64;
 
@@ -55,6 +60,7 @@ export class Outbox {
   readonly #limits: OutboxLimits;
   readonly #traffic: Traffic;
   readonly #overflow: (closing: Closing) => void;
+  readonly #pause: () => Promise<void>;
   #behindSince: Position | undefined;
   #stream: Stream | undefined;
   #presenceMissed = false;
@@ -62,10 +68,11 @@ export class Outbox {
   readonly #stepsDue: Uint8Array[] = [];
   #stepsDueBytes = 0;
   #closed = false;
+  #isResting = false;
   /** Set by every frame; the gateway's keep-alive sweep clears it. */
   spokeRecently = true;
 
-  /** `overflow` is called when the session has to be closed. */
+  /** `overflow` is called when the session has to be closed; `pause` lets others have their turn. */
   constructor(
     connection: Connection,
     framing: Framing,
@@ -73,6 +80,7 @@ export class Outbox {
     limits: OutboxLimits,
     traffic: Traffic,
     overflow: (closing: Closing) => void,
+    pause: () => Promise<void>,
   ) {
     this.#connection = connection;
     this.#framing = framing;
@@ -80,6 +88,7 @@ export class Outbox {
     this.#limits = limits;
     this.#traffic = traffic;
     this.#overflow = overflow;
+    this.#pause = pause;
   }
 
   get framing(): Framing {
@@ -139,12 +148,25 @@ export class Outbox {
 
   /** The socket took something: go on with what waits. */
   drained(): void {
-    if (this.#behindSince === undefined) return;
+    if (this.#behindSince === undefined || this.#isResting) return;
+    const turnEnd = this.#traffic.bytesOut + piecesPerTurn * this.#limits.fragmentBytes;
     while (!this.#closed && this.#connection.buffered() < this.#limits.outboxHighWaterBytes) {
+      if (this.#traffic.bytesOut >= turnEnd) {
+        this.#rest();
+        return;
+      }
       if (this.#stream !== undefined) this.#continueStream(this.#stream);
       else if (this.#ackDue > 0) this.#sendAckDue();
       else if (!this.#catchUp()) return;
     }
+  }
+
+  #rest(): void {
+    this.#isResting = true;
+    void this.#pause().then(() => {
+      this.#isResting = false;
+      this.drained();
+    });
   }
 
   /** Nothing goes out any more. */
@@ -255,19 +277,21 @@ function joined(parts: Parts, bytes: number): Uint8Array {
   return takePiece({ parts, bytes, part: 0, offset: 0, sent: 0 }, bytes);
 }
 
-/** The next `bytesMax` bytes of a stream, or what is left of it: a view of one part, or several small ones joined. */
+/** Where small parts are joined. A connection keeps nothing of what it is given, so there is one for all. */
+let scratch = new Uint8Array(0);
+
+/** The next `bytesMax` bytes of a stream, or what is left of it: a view, good until the next call. */
 function takePiece(stream: Stream, bytesMax: number): Uint8Array {
-  const views: Uint8Array[] = [];
+  if (scratch.length < bytesMax) scratch = new Uint8Array(bytesMax);
   let bytes = 0;
   for (let part = stream.parts[stream.part]; part !== undefined && bytes < bytesMax; part = stream.parts[stream.part]) {
-    const view = part.subarray(stream.offset, stream.offset + bytesMax - bytes);
-    views.push(view);
+    const end = Math.min(part.length, stream.offset + bytesMax - bytes);
+    const view = stream.offset === 0 && end === part.length ? part : part.subarray(stream.offset, end);
+    stream.offset = end === part.length ? 0 : end;
+    if (end === part.length) stream.part++;
+    if (view.length === bytesMax) return view;
+    scratch.set(view, bytes);
     bytes += view.length;
-    stream.offset += view.length;
-    if (stream.offset < part.length) break;
-    stream.part++;
-    stream.offset = 0;
   }
-  const [only] = views;
-  return views.length === 1 && only !== undefined ? only : Buffer.concat(views, bytes);
+  return scratch.subarray(0, bytes);
 }

@@ -191,7 +191,15 @@ export class YWebsocketSession implements Member, ConnectionEvents {
     }
     const { clock, limits, traffic } = this.#parts;
     const framing = this.#asksForAck ? acknowledging : plain;
-    const outbox = new Outbox(this.#connection, framing, found, limits, traffic, (closing) => this.close(closing));
+    const outbox = new Outbox(
+      this.#connection,
+      framing,
+      found,
+      limits,
+      traffic,
+      (closing) => this.close(closing),
+      this.#parts.pause,
+    );
     const refusal = this.#parts.rooms.join(found, this);
     if (refusal !== undefined) {
       this.#refuse(refusal);

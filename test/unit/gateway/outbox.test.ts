@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { type CatchUp, Outbox, type OutboxLimits, type Position } from '#gateway/outbox.ts';
 import type { Framing } from '#gateway/framing.ts';
 import type { Closing } from '#shared/wire/close-codes.ts';
+import { settle } from '#test/harness/virtual-clock.ts';
 import { fakeConnection, type FakeConnection } from '#test/harness/fake-connection.ts';
 
 const letters = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -63,6 +64,7 @@ function start(asksForAck = true) {
       closings.push(closing);
       outbox.end();
     },
+    settle,
   );
   connection.onDrained = () => outbox.drained();
   const publish = (text: string): void => outbox.update(framing.update(letters(room.grow(text))));
@@ -133,7 +135,7 @@ test('GW3: every question that waits is answered', () => {
   expect(said().slice(4)).toEqual(['Saa', 'Sa']);
 });
 
-test('GW4: a large message goes out in pieces, as the socket takes them, and nothing comes in between', () => {
+test('GW4: a large message goes out in pieces, as the socket takes them, and nothing comes in between', async () => {
   const { connection, outbox, publish, room, said } = start();
   room.grow(many(500, 'd'));
   connection.stall(true);
@@ -144,6 +146,8 @@ test('GW4: a large message goes out in pieces, as the socket takes them, and not
   outbox.presence(letters('Ame'));
   for (let i = 0; i < 100; i++) connection.read(7);
   connection.stall(false);
+  await settle();
+  await settle();
   expect(said()).toEqual([`S${many(500, 'd')}`, 'K3', 'Ue']);
   expect(connection.pieces).toEqual([13, 1, 1]);
   expect(outbox.isBehind).toBe(false);
@@ -216,4 +220,29 @@ test('GW3: who did not ask for acknowledgements gets none', () => {
   outbox.ack(2);
   connection.stall(false);
   expect(said().filter((text) => text.startsWith('K'))).toEqual([]);
+});
+
+test('GW73: a client that takes everything at once gets a few pieces at a time, so that others have their turn', async () => {
+  const { outbox, publish, room, said, traffic } = start();
+  room.grow(many(1_000, 'd'));
+  outbox.step2(letters('0'));
+  expect(traffic.bytesOut).toBe(8 * limits.fragmentBytes);
+  publish('e');
+  outbox.ack(1);
+  await settle();
+  expect(traffic.bytesOut).toBe(16 * limits.fragmentBytes);
+  for (let turn = 0; turn < 5; turn++) await settle();
+  expect(said()).toEqual([`S${many(1_000, 'd')}`, 'K1', 'Ue']);
+  expect(outbox.isBehind).toBe(false);
+});
+
+test('GW73: a session that ends between its turns is sent nothing more', async () => {
+  const { outbox, room, traffic } = start();
+  room.grow(many(1_000, 'd'));
+  outbox.step2(letters('0'));
+  const sent = traffic.bytesOut;
+  outbox.end();
+  for (let turn = 0; turn < 5; turn++) await settle();
+  expect(traffic.bytesOut).toBe(sent);
+  expect([room.slow(), traffic.slowReaders]).toEqual([0, 0]);
 });
