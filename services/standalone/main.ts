@@ -60,8 +60,9 @@ async function run(config: StandaloneConfig, logger: Logger): Promise<void> {
   });
   const scheme = config.tlsCertFile === '' ? 'http' : 'https';
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;
-  process.stdout.write(`ready ${JSON.stringify({ service: 'standalone', url: `${scheme}://${host}:${gateway.port}` })}\n`);
+  // Before anybody knows that it is ready: who knows may tell it to stop.
   onStop(logger, () => stop(config, gateway, persister, environment, logger));
+  process.stdout.write(`ready ${JSON.stringify({ service: 'standalone', url: `${scheme}://${host}:${gateway.port}` })}\n`);
 }
 
 /** Returns the exit code. */
