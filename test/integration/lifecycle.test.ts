@@ -158,6 +158,11 @@ test('SA9, YW41: SIGTERM while people type loses nothing, and they go on with th
   expect(missingIn(fresh.doc, acknowledged)).toEqual([]);
 });
 
+test('SA9: told to stop as soon as it is ready it exits with 0', async () => {
+  const server = await start();
+  expect(await server.stop()).toBe(0);
+});
+
 test('SA10: while it drains it is not ready and takes nobody in; a second SIGTERM ends it at once', async () => {
   const server = await start({ settings: { DRAIN_SPREAD_MS: 5000 } });
   const people = Array.from({ length: 90 }, () => open({ url: server.wsUrl, document: 'notes' }));
