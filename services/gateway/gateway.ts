@@ -13,6 +13,7 @@ import { answerGet, type HttpParts, plainText } from '#gateway/http.ts';
 import type { GatewayLimits } from '#gateway/limits.ts';
 import { countError, newCounts, registerCounts, registerTimes } from '#gateway/metrics.ts';
 import { Rooms } from '#gateway/rooms.ts';
+import { takeTurns } from '#gateway/turns.ts';
 import { defaultUpdateLimits } from '#shared/document/limits.ts';
 import { parseDocumentName } from '#shared/document/name.ts';
 import type { Journal } from '#shared/journal/journal.ts';
@@ -105,6 +106,7 @@ function assemble(parts: GatewayParts): Assembly {
     clock,
     traffic: counts.traffic,
     pause: nextTurn,
+    turn: takeTurns((run) => void setImmediate(run)),
     onClosing: (closing) => {
       countError(counts, `close-${closing.code}`);
       logger.debug({ ...closing }, 'closed a session');

@@ -14,7 +14,7 @@
  * conflated (several Step1 with different vectors) is counted, and past `outboxBytesMax` the session is closed.
  *
  * A client on a fast line takes twenty megabytes as fast as they can be written, and everybody else would wait for it. So one session writes
- * a few pieces at a time, and then others have their turn.
+ * a few pieces when it is its turn, and then others have theirs.
  */
 
 import type { Connection } from '#gateway/connection.ts';
@@ -60,7 +60,7 @@ export class Outbox {
   readonly #limits: OutboxLimits;
   readonly #traffic: Traffic;
   readonly #overflow: (closing: Closing) => void;
-  readonly #pause: () => Promise<void>;
+  readonly #turn: () => Promise<void>;
   #behindSince: Position | undefined;
   #stream: Stream | undefined;
   #presenceMissed = false;
@@ -68,11 +68,11 @@ export class Outbox {
   readonly #stepsDue: Uint8Array[] = [];
   #stepsDueBytes = 0;
   #closed = false;
-  #isResting = false;
+  #awaitsTurn = false;
   /** Set by every frame; the gateway's keep-alive sweep clears it. */
   spokeRecently = true;
 
-  /** `overflow` is called when the session has to be closed; `pause` lets others have their turn. */
+  /** `overflow` is called when the session has to be closed; `turn` resolves when the session may write much. */
   constructor(
     connection: Connection,
     framing: Framing,
@@ -80,7 +80,7 @@ export class Outbox {
     limits: OutboxLimits,
     traffic: Traffic,
     overflow: (closing: Closing) => void,
-    pause: () => Promise<void>,
+    turn: () => Promise<void>,
   ) {
     this.#connection = connection;
     this.#framing = framing;
@@ -88,7 +88,7 @@ export class Outbox {
     this.#limits = limits;
     this.#traffic = traffic;
     this.#overflow = overflow;
-    this.#pause = pause;
+    this.#turn = turn;
   }
 
   get framing(): Framing {
@@ -148,11 +148,16 @@ export class Outbox {
 
   /** The socket took something: go on with what waits. */
   drained(): void {
-    if (this.#behindSince === undefined || this.#isResting) return;
+    if (this.#stream === undefined) this.#advance();
+    else this.#awaitTurn();
+  }
+
+  #advance(): void {
+    if (this.#behindSince === undefined || this.#awaitsTurn) return;
     const turnEnd = this.#traffic.bytesOut + piecesPerTurn * this.#limits.fragmentBytes;
     while (!this.#closed && this.#connection.buffered() < this.#limits.outboxHighWaterBytes) {
       if (this.#traffic.bytesOut >= turnEnd) {
-        this.#rest();
+        this.#awaitTurn();
         return;
       }
       if (this.#stream !== undefined) this.#continueStream(this.#stream);
@@ -161,11 +166,12 @@ export class Outbox {
     }
   }
 
-  #rest(): void {
-    this.#isResting = true;
-    void this.#pause().then(() => {
-      this.#isResting = false;
-      this.drained();
+  #awaitTurn(): void {
+    if (this.#awaitsTurn) return;
+    this.#awaitsTurn = true;
+    void this.#turn().then(() => {
+      this.#awaitsTurn = false;
+      this.#advance();
     });
   }
 
@@ -216,7 +222,7 @@ export class Outbox {
   #writeNow(parts: Parts): void {
     if (this.#closed) return;
     this.#write(parts);
-    if (this.#stream !== undefined) this.drained();
+    if (this.#stream !== undefined) this.#awaitTurn();
     if (this.#behindSince === undefined && this.#connection.buffered() > this.#limits.outboxHighWaterBytes) this.#becomeBehind();
   }
 

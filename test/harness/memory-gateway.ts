@@ -91,6 +91,7 @@ export function memoryGateway(options: MemoryGatewayOptions): MemoryGateway {
       clock,
       traffic: counts.traffic,
       pause: settle,
+      turn: settle,
       onClosing: (closing) => void closings.push(closing),
       onAckMs: () => {},
     });

@@ -63,7 +63,10 @@ export type DoorParts = {
   readonly updateLimits: UpdateLimits;
   readonly clock: Clock;
   readonly traffic: Traffic & { framesIn: number; bytesIn: number };
+  /** Lets other work go on in the middle of reading a large update. */
   readonly pause: () => Promise<void>;
+  /** Resolves when a session may write much. */
+  readonly turn: () => Promise<void>;
   /** Called once, with why we closed the session. */
   readonly onClosing: (closing: Closing) => void;
   readonly onAckMs: (ms: number) => void;
@@ -198,7 +201,7 @@ export class YWebsocketSession implements Member, ConnectionEvents {
       limits,
       traffic,
       (closing) => this.close(closing),
-      this.#parts.pause,
+      this.#parts.turn,
     );
     const refusal = this.#parts.rooms.join(found, this);
     if (refusal !== undefined) {
