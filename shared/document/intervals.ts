@@ -61,16 +61,14 @@ export class IntervalSet {
       for (let i = 0; i < ranges.length; i += 3) this.add(at(ranges, i), at(ranges, i + 1), at(ranges, i + 2));
       return;
     }
-    // Ascending, each goes behind the last or near it. As they come, each might move all the others.
-    const order = Array.from({ length: ranges.length / 3 }, (_, index) => index * 3);
-    order.sort((a, b) => at(ranges, a) - at(ranges, b) || at(ranges, a + 1) - at(ranges, b + 1));
-    for (let first = 0; first < order.length;) {
-      const client = at(ranges, at(order, first));
-      let behind = first;
-      while (behind < order.length && at(ranges, at(order, behind)) === client) behind++;
-      this.#merge(client, order.slice(first, behind), ranges);
-      first = behind;
+    const starts = new Map<number, number[]>();
+    for (let i = 0; i < ranges.length; i += 3) {
+      const client = at(ranges, i);
+      const known = starts.get(client);
+      if (known === undefined) starts.set(client, [i]);
+      else known.push(i);
     }
+    for (const [client, order] of starts) this.#merge(client, ascending(order, ranges), ranges);
   }
 
   /** Adds ranges of one client, ascending by their starts, in one walk over what is there. */
@@ -84,9 +82,9 @@ export class IntervalSet {
     };
     let next = 0;
     for (const i of order) {
-      for (; next < before.length && at(before, next) <= at(ranges, i + 1); next += 2)
-        append(at(before, next), at(before, next + 1));
-      append(at(ranges, i + 1), at(ranges, i + 2));
+      const start = at(ranges, i + 1);
+      for (; next < before.length && at(before, next) <= start; next += 2) append(at(before, next), at(before, next + 1));
+      append(start, at(ranges, i + 2));
     }
     for (; next < before.length; next += 2) append(at(before, next), at(before, next + 1));
     this.#clients.set(client, { bounds, encoded: undefined });
@@ -114,6 +112,12 @@ export class IntervalSet {
     }
     return (this.#encoded = bytes);
   }
+}
+
+/** Where ranges are, ordered by their starts; nearly always they are already. */
+function ascending(order: number[], ranges: Ranges): readonly number[] {
+  const isAscending = order.every((i, index) => index === 0 || at(ranges, i + 1) >= at(ranges, at(order, index - 1) + 1));
+  return isAscending ? order : order.toSorted((a, b) => at(ranges, a + 1) - at(ranges, b + 1));
 }
 
 function encoded(client: number, intervals: ClientIntervals): Uint8Array {

@@ -48,6 +48,7 @@ export async function loadDocumentState(
       const { client, clock } = judgement.missing;
       throw new DocumentUnreadable(`${where} needs clock ${clock} of client ${client}, which is not there`);
     }
+    if (bytes.length > stepBytes) await pause();
     if (judgement.kind === 'fresh') state.take(judgement.update);
   }
   return state;

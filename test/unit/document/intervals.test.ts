@@ -58,6 +58,10 @@ test('DO26: many at once, in any order, are the same as one by one, and take no 
   const large = new IntervalSet();
   large.addAll(descending);
   expect(large.count).toBe(count);
+  const inTurns = descending.map((number, index) => (index % 3 === 0 ? (index / 3) % 2 : number));
+  const two = new IntervalSet();
+  two.addAll(inTurns);
+  expect(two.count).toBe(count);
 });
 
 test('DO26: it is encoded as the delete set that Yjs writes, also after a change', () => {
