@@ -7,6 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { type Gateway, startGateway } from '#gateway/gateway.ts';
 import { readPages } from '#gateway/pages.ts';
 import { registerPersisterMetrics } from '#persister/metrics.ts';
@@ -26,7 +27,7 @@ const appendMs = 3_000;
 const pagesFolder = fileURLToPath(new URL('../pages/dist', import.meta.url));
 
 async function run(config: StandaloneConfig, logger: Logger): Promise<void> {
-  const environment = await openEnvironment({ directory: resolve(config.dataDir) });
+  const environment = await openEnvironment({ directory: resolve(config.dataDir), commitIntervalMs: config.commitIntervalMs });
   const journal = await openEmbeddedJournal(environment);
   const store = openEmbeddedStore(environment);
   const registry = createRegistry();
@@ -82,6 +83,9 @@ async function stop(
   logger.info({}, 'stopped; everything is saved');
   return 0;
 }
+
+// What an edit leaves behind is little and short-lived. Collecting it on four threads cost a tenth of the server's CPU, spent in handing work over.
+setFlagsFromString('--no-parallel-scavenge');
 
 const read = readConfig(process.env);
 if ('faults' in read) {
