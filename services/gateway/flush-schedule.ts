@@ -4,7 +4,7 @@
  * One frame per keystroke and reader is what makes a busy document dear: nine tenths of the cost of an edit is in handing it to the readers'
  * sockets. Flushing at the end of the tick merges what came in together, and costs an idle server no latency at all. Under load it
  * pays to wait a little longer, and the right measure for "load" is what flushing costs: after a flush that took d milliseconds the next
- * comes no sooner than `restFactor` × d later, so that flushing takes a bounded part of the time, and never later than `flushDelayMsMax`.
+ * comes no sooner than `restFactor` × d later, so that flushing takes a tenth of the time at most, and never later than `flushDelayMsMax`.
  */
 
 import type { Room } from '#gateway/room.ts';
@@ -12,7 +12,7 @@ import type { Draft } from '#gateway/appender.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
 
 /** Time to rest after a flush, in multiples of what it took. */
-const restFactor = 4;
+const restFactor = 9;
 
 export type FlushParts = {
   readonly clock: Clock;
