@@ -192,7 +192,7 @@ test(
   { timeout: 120_000 },
   async ({ skip }) => {
     const disk = await mountOrSkip(skip);
-    const server = await startOn(disk, { UNSAVED_MS_MAX: 1500 });
+    const server = await startOn(disk, { UNSAVED_MS_MAX: 4000 });
     const [paster, writer] = [open(server, 'pastes'), open(server, 'notes')];
     await Promise.all([paster.synced(), writer.synced()]);
     writer.text.insert(0, 'before. ');
