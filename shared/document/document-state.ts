@@ -32,7 +32,7 @@ export type Judgement =
   | { readonly kind: 'nothing-new' }
   | {
       readonly kind: 'fresh';
-      /** Overlaps nothing that is there. May be the very update that was judged. */
+      /** Overlaps nothing that is there, and its map entries are put right (`map-entries.ts`). May be the very update that was judged. */
       readonly update: Scanned;
       /** It has no structs: Yjs may have made these deletions by itself. */
       readonly deletionsOnly: boolean;

@@ -24,14 +24,14 @@ const open = new Uint8Array(nestingBound);
 
 export type JsonVerdict = 'fine' | 'malformed' | 'too-deep';
 
-/** Judges `bytes[from, to)`, which are valid UTF-8. `nestingMax` ≤ `nestingBound`. */
+/** Judges `bytes[from, to)`, which are valid UTF-8. */
 export function judgeJson(bytes: Uint8Array, from: number, to: number, nestingMax: number): JsonVerdict {
   let depth = 0;
   let at = skipSpace(bytes, from, to);
   for (;;) {
     const first = at < to ? (bytes[at] ?? 0) : 0;
     if (first === openBrace || first === openBracket) {
-      if (depth === nestingMax) return 'too-deep';
+      if (depth === nestingMax || depth === nestingBound) return 'too-deep';
       open[depth++] = first;
       at = skipSpace(bytes, at + 1, to);
       if (at < to && bytes[at] === first + toClosing) {
