@@ -34,15 +34,18 @@ function ask<Kind extends FromWorker['kind']>(worker: ChildProcess, message: ToW
       clearTimeout(late);
       worker.off('message', onMessage);
       worker.off('exit', onExit);
+      worker.off('error', onError);
       settled();
     };
     const onExit = (): void => settle(() => reject(new Error('a load generator ended unasked')));
+    const onError = (error: Error): void => settle(() => reject(error));
     const onMessage = (reply: FromWorker): void => {
       if (reply.kind === 'failed') settle(() => reject(new Error(reply.reason)));
       else if (reply.kind === answer) settle(() => resolve(reply as Answer<Kind>));
     };
     worker.on('message', onMessage);
     worker.on('exit', onExit);
+    worker.on('error', onError);
     worker.send(message);
   });
 }

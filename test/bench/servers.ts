@@ -139,6 +139,7 @@ function listening(child: ChildProcess, name: string): Promise<number | undefine
       if (url !== undefined) end(() => resolve(Number(new URL(url).port)));
       else if (/^(listening|running at)/m.test(output)) end(() => resolve(undefined));
     });
+    child.once('error', (error) => end(() => reject(error)));
     child.once('exit', (code, signal) =>
       end(() => reject(new Error(`${name} ended with ${code ?? signal}: ${output}${errors}`))),
     );
