@@ -88,7 +88,7 @@ export type SimulatedWorld = {
   readonly end: () => void;
 };
 
-export const document = 'doc';
+const document = 'doc';
 
 export function simulatedWorld(random: Random, peopleCount: number): SimulatedWorld {
   const clock = virtualClock();
