@@ -60,7 +60,10 @@ export function openSession(name: string, onChange: (state: SessionState) => voi
     readAuthMessage(decoder, doc, (_doc, reason) => change({ problem: explainClose(4401, reason) }));
   };
   provider.on('status', ({ status }) => {
-    if (status === 'connected') change({ connection: opened() });
+    if (status !== 'connected') return;
+    change({ connection: opened() });
+    // Others who saw this person before the connection broke take nothing with a clock that they know (y-protocols): move it on.
+    provider.awareness.setLocalState(provider.awareness.getLocalState());
   });
   provider.on('connection-close', (event) => {
     change({ connection: { kind: 'offline' }, problem: (event && explainClose(event.code, event.reason)) ?? state.problem });

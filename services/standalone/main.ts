@@ -39,7 +39,7 @@ async function run(config: StandaloneConfig, logger: Logger): Promise<void> {
     logger,
     metrics: registerPersisterMetrics(registry, () => persister.lag()),
     deadLetter: ({ bytes, ...letter }) =>
-      logger.error({ ...letter, bytes: Buffer.from(bytes).toString('base64') }, 'a record was set aside'),
+      logger.error({ ...letter, bytes: Buffer.from(bytes).toString('base64') }, 'the bytes of a record that was set aside'),
   });
   const started = await persister.started;
   if (started.kind === 'refused') throw new Error(started.reason);

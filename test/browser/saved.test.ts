@@ -161,6 +161,22 @@ describe('PG11, PG12: the server goes away and comes back', () => {
     await fresh.seesText(text);
   });
 
+  test('PG10: people who only look on see each other again, as soon as the server is back', async () => {
+    const { server, restart } = await restartable();
+    const path = newDocument('back');
+    const ada = await openWriter(site.browser(), server.url, path, { name: 'Ada' });
+    const ben = await openWriter(site.browser(), server.url, path, { name: 'Ben' });
+    await Promise.all([ada.seesStatus('Saved'), ben.seesStatus('Saved')]);
+    await expect.poll(ada.others, patient).toEqual(['Ben']);
+    await server.kill('SIGKILL');
+    await expect.poll(ada.others, patient).toEqual([]);
+    await restart();
+    await Promise.all([ada.seesStatus('Saved'), ben.seesStatus('Saved')]);
+    // Sooner than awareness renews itself, which is after 15 s.
+    await expect.poll(ada.others, { timeout: 8_000 }).toEqual(['Ben']);
+    await expect.poll(ben.others, { timeout: 8_000 }).toEqual(['Ada']);
+  });
+
   test('PG4: a browser that keeps nothing says so, and asks before the page is closed', async () => {
     const { server, restart } = await restartable();
     const storageIsOff = `Object.defineProperty(globalThis, 'indexedDB', { value: { open: () => { throw new Error('off'); } } });`;
