@@ -144,7 +144,7 @@ async function run(): Promise<void> {
   const report = writeReport(result, chosen, servers);
   const results = join(import.meta.dirname, 'results');
   mkdirSync(results, { recursive: true });
-  writeFileSync(join(results, `${values.out}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
+  writeFileSync(join(benchDir, `${values.out}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
   writeFileSync(join(results, `${values.out}.md`), report);
   print(`\n${report}`);
 }
