@@ -71,7 +71,8 @@ export async function readDocument(store: Store, document: DocumentName): Promis
       throw new StoreCorrupt(`the snapshot at ${head?.upto} of document ${JSON.stringify(document)}: ${snapshot.wrong}`);
     }
     const updates = [...(snapshot === undefined ? [] : [snapshot.update]), ...segments.map(({ update }) => update)];
-    const upto = Math.max(head?.upto ?? 0, ...segments.map(({ last }) => last + 1));
+    let upto = head?.upto ?? 0;
+    for (const { last } of segments) upto = Math.max(upto, last + 1); // they may be more than a call takes arguments
     return { updates, upto, ...(head === undefined ? {} : { head }) };
   }
   throw new StoreUnavailable(`document ${JSON.stringify(document)} was compacted ${attemptsMax} times while it was read`);

@@ -103,6 +103,12 @@ describe('ST16: a document that is compacted while it is read is whole', () => {
     }
   });
 
+  test('however many segments it has', async () => {
+    const segments = Array.from({ length: 200_000 }, (_, i) => segmentOf(document, i, i, Uint8Array.of()));
+    const store: Store = { ...createMemoryStore(), readSegments: async () => segments };
+    expect(await readDocument(store, document)).toMatchObject({ updates: { length: 200_000 }, upto: 200_000 });
+  });
+
   test('that goes on for ever, the reader gives up', async () => {
     const store = createMemoryStore();
     let upto = 0;
