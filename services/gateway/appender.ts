@@ -13,7 +13,7 @@
  * acknowledged is with the clients, and comes back with their Step2.
  */
 
-import { mergeScanned } from '#shared/document/merge.ts';
+import { mergeUpdates } from '#shared/document/merge.ts';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Scanned } from '#shared/document/scan.ts';
 import type { Appended, Journal, JournalRecord } from '#shared/journal/journal.ts';
@@ -159,7 +159,7 @@ export class Appender {
     const merged =
       drafts.length === 1 && first !== undefined && first.merged.length <= journal.recordBytesMax
         ? [first.merged]
-        : groupBySize(updates, journal.recordBytesMax).map(mergeScanned);
+        : groupBySize(updates, journal.recordBytesMax).map((group) => mergeUpdates(group.map(({ bytes }) => bytes)));
     const time = clock.now();
     return merged.map((update) => ({ kind: 'update', document: room.document, update, origin: room.origin, author, time }));
   }

@@ -356,7 +356,8 @@ export class Room implements Saved, CatchUp {
     return {
       room: this,
       updates: own,
-      merged: own.length === updates.length ? merged : mergeScanned(own),
+      // Without what others appended in between, our own need not follow one another.
+      merged: own.length === updates.length ? merged : mergeUpdates(own.map(({ bytes }) => bytes)),
       sequence: this.#sequence,
       author: authors.size === 1 ? (author?.author ?? '') : '',
     };
