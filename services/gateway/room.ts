@@ -120,6 +120,11 @@ export class Room implements Saved, CatchUp {
     return this.#durable === this.#sequence && this.#pending.length === 0;
   }
 
+  /** Whether it is gone: it publishes and records nothing any more. */
+  get isDiscarded(): boolean {
+    return this.#discarded;
+  }
+
   /** The state vector, encoded: the server's own Step1. */
   get vector(): Uint8Array {
     return this.#state.vector;

@@ -193,6 +193,8 @@ export class Rooms {
     };
     followed.tail.assertFollowing();
     for (const record of followed.tail.recordsOf(document, upto)) hear(record);
+    // Nobody would be told that a room is gone which nobody knows yet, and what they type into it would be lost.
+    if (room.isDiscarded) throw new Error('a record that came during the opening does not fit the document');
     const deafen = followed.tail.listen(document, hear);
     followed.rooms++;
     this.#rooms.set(document, { kind: 'open', room, deafen, emptySince: this.#parts.clock.monotonic() });

@@ -37,6 +37,8 @@ export type MemoryGatewayOptions = {
   readonly logger?: Logger;
   readonly random?: () => number;
   readonly writersMustWait?: () => string | undefined;
+  /** Between the steps in which a document is opened; the next turn of the event loop if not given. */
+  readonly pause?: () => Promise<void>;
 };
 
 export type MemoryGateway = {
@@ -80,7 +82,7 @@ export function memoryGateway(options: MemoryGatewayOptions): MemoryGateway {
     counters: counts.rooms,
     requestFlush: (room) => schedule.request(room),
     writersMustWait: options.writersMustWait ?? (() => undefined),
-    pause: settle,
+    pause: options.pause ?? settle,
     onOpenFailed: () => {},
   });
   const connect = (document: DocumentName, connection: FakeConnection, asksForAck = true): YWebsocketSession => {

@@ -112,7 +112,7 @@ test.each(failures)(
     const { client, connection } = open();
     await pass(clock, 900);
     expect(connection.closing()).toBeUndefined();
-    await pass(clock, 200);
+    await pass(clock, 1_100);
     expect(connection.closing()?.code).toBe(1013);
     expect(connection.messages).toEqual([]);
     expect(client.synced).toBe(false);
@@ -268,4 +268,26 @@ test('GW49: a record that refers to what is not there makes its document be read
   await pass(clock);
   expect(connection.closing()?.code).toBe(1012);
   expect(client.doc.store.pendingStructs).toBeNull();
+});
+
+test('GW80: a record that does not fit, and comes while its document is opened, fails the opening: nobody types into a room that is gone', async () => {
+  let gate = (): void => {};
+  const clock = virtualClock();
+  const { elsewhere, gateway, open } = world(() => {}, { clock, pause: () => new Promise((resolve) => (gate = resolve)) });
+  await elsewhere.append([record('a', 'x'.repeat(2 ** 20))]);
+  const { client, connection } = open();
+  await pass(clock);
+  const document = new Y.Doc();
+  document.getText('text').insert(0, 'a');
+  const before = Y.encodeStateVector(document);
+  document.getText('text').insert(1, 'b');
+  await elsewhere.append([{ ...record('a', ''), update: Y.encodeStateAsUpdate(document, before) }]);
+  await pass(clock);
+  for (let step = 0; step < 10; step++) {
+    gate();
+    await pass(clock);
+  }
+  await pass(clock, 4_000);
+  expect(connection.closing()?.code).toBe(1013);
+  expect([client.synced, gateway.rooms.size]).toEqual([false, 0]);
 });
