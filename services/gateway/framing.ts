@@ -11,6 +11,8 @@ export type Parts = readonly Uint8Array[];
 export const bytesOf = (parts: Parts): number => parts.reduce((bytes, part) => bytes + part.length, 0);
 
 export type Framing = {
+  /** A question: what does the client have that `vector` lacks? */
+  readonly step1: (vector: Uint8Array) => Uint8Array;
   readonly update: (update: Uint8Array) => Uint8Array;
   /** An update that makes up for several that were left out. */
   readonly catchUp: (update: Parts) => Parts;

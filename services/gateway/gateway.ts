@@ -106,6 +106,7 @@ function assemble(parts: GatewayParts): Assembly {
     clock,
     traffic: counts.traffic,
     pause: nextTurn,
+    random: Math.random,
     turn: takeTurns((run) => void setImmediate(run)),
     onClosing: (closing) => {
       countError(counts, `close-${closing.code}`);

@@ -56,7 +56,12 @@ export const gatewayLimitSettings = {
     'unread bytes at which a connection counts as slow and is sent only merged updates',
     kiB,
   ),
-  outboxBytesMax: amount('bytes', 4 * miB, 'unread bytes and waiting answers of one connection; more close it (1013)', kiB),
+  outboxBytesMax: amount(
+    'bytes',
+    4 * miB,
+    'questions that wait for their answers on a connection that does not read; more close it (1013)',
+    kiB,
+  ),
   fragmentBytes: amount('bytes', 64 * kiB, 'size of the pieces in which large messages are sent', kiB),
   missedBytesMax: amount('bytes', miB, 'recent updates that a document keeps for its slow sessions', 0),
   keepAliveMs: amount('ms', 20_000, 'a connection to which nothing was sent for so long is sent an empty frame', 100, 25_000),

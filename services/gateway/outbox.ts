@@ -116,9 +116,9 @@ export class Outbox {
     else this.#presenceMissed = true;
   }
 
-  /** A small frame that everything else may wait for (Step1). */
-  control(frame: Uint8Array): void {
-    this.#send(frame);
+  /** Asks the client for what the room lacks. One that is behind is not asked: it has enough to do. */
+  ask(vector: Uint8Array): void {
+    if (this.#behindSince === undefined) this.#send(this.#framing.step1(vector));
   }
 
   /** Answers a Step1, now or as soon as the socket has room. */

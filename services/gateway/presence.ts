@@ -36,6 +36,12 @@ const goneMax = 1_000;
 
 type Present = { readonly owner: Speaker; readonly clock: number; readonly state: Uint8Array };
 
+/**
+ * Clocks beyond this are not heard. A client whose own id is said to be gone answers with the next clock (y-protocols), so a stranger could drive
+ * it to where numbers end, and the frame in which it says so is not its fault.
+ */
+const clockMax = 2 ** 31;
+
 export class Presence {
   readonly #limits: PresenceLimits;
   readonly #present = new Map<number, Present>();
@@ -59,7 +65,9 @@ export class Presence {
 
   /** Takes in what a connection says; echoes are dropped. Returns why the connection has to be closed, or undefined. */
   hear(speaker: Speaker, entries: readonly AwarenessEntry[]): string | undefined {
-    for (const entry of entries) {
+    // Of a client that is named twice the last word counts; the others need not be looked at.
+    const latest = new Map(entries.map((entry) => [entry.client, entry]));
+    for (const entry of latest.values()) {
       const fault = this.#hearEntry(speaker, entry);
       if (fault !== undefined) return fault;
     }
@@ -92,6 +100,7 @@ export class Presence {
 
   #hearEntry(speaker: Speaker, entry: AwarenessEntry): string | undefined {
     const { client, clock } = entry;
+    if (clock > clockMax) return undefined;
     const present = this.#present.get(client);
     if (present === undefined ? this.#isEchoOfGone(speaker, entry) : !speaks(speaker, present, entry)) return undefined;
     if (isGone(entry)) {

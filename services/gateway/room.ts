@@ -38,6 +38,8 @@ export type Member = {
   readonly author: string;
   /** More is durable, or a held update was admitted. Returns whether anything is still to be settled. */
   readonly settled: () => boolean;
+  /** Something that it sent refers to what is not here: ask it for that. */
+  readonly askAgain: () => void;
   readonly close: (closing: Closing) => void;
 };
 
@@ -115,7 +117,7 @@ export class Room implements Saved, CatchUp {
     return this.#state.bytes + this.#missedBytes + this.#diffs.bytes;
   }
 
-  /** Whether anything in here is not durable yet, or was not published. */
+  /** Whether everything in here is published and durable. */
   get isSettled(): boolean {
     return this.#durable === this.#sequence && this.#pending.length === 0;
   }
@@ -302,6 +304,7 @@ export class Room implements Saved, CatchUp {
   #hold(held: Held<Member, Ticket | undefined>, missing: Missing): Closing | undefined {
     if (!this.#held.hold(held, missing)) return tryLater('too many updates refer to what is not here: synchronise again');
     this.#parts.counters.held++;
+    held.owner.askAgain();
     if (held.ticket !== undefined) held.ticket.at = Number.POSITIVE_INFINITY;
     return undefined;
   }

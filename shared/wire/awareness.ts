@@ -11,10 +11,11 @@
  */
 
 import * as encoding from 'lib0/encoding';
-import { cursorOf, isAtEnd, readVarBytes, readVarUint } from '#shared/wire/bytes.ts';
+import { cursorOf, isAtEnd, readAnyVarUint, readVarBytes, readVarUint } from '#shared/wire/bytes.ts';
 
 export type AwarenessEntry = {
   readonly client: number;
+  /** `Infinity` where it is past 2⁵³−1. */
   readonly clock: number;
   /** UTF-8 JSON as it came; `null` where the client is gone. */
   readonly state: Uint8Array;
@@ -74,7 +75,7 @@ export function decodeAwareness(
   const entries: AwarenessEntry[] = [];
   for (let i = 0; i < count && !cursor.failed; i++) {
     const client = readVarUint(cursor);
-    const clock = readVarUint(cursor);
+    const clock = readAnyVarUint(cursor);
     const state = readVarBytes(cursor);
     if (!cursor.failed) entries.push({ client, clock, state });
   }

@@ -5,6 +5,9 @@
  * a stranger's, so reading is a value here: a `Cursor` goes on, or is `failed` for good, and the caller looks once at the end.
  */
 
+/** What 64 bits take at 7 bits a byte. */
+const varUintBytesMax = 10;
+
 export type Cursor = { readonly bytes: Uint8Array; at: number; failed: boolean };
 
 export const cursorOf = (bytes: Uint8Array): Cursor => ({ bytes, at: 0, failed: false });
@@ -26,6 +29,18 @@ export function readVarUint(cursor: Cursor): number {
   }
   cursor.failed = true;
   return 0;
+}
+
+/** A varUint of any size: `Infinity` past 2⁵³−1. For numbers of which some are too large to mean anything, and yet no reason to stop reading. */
+export function readAnyVarUint(cursor: Cursor): number {
+  const begin = cursor.at;
+  const value = readVarUint(cursor);
+  if (!cursor.failed) return value;
+  const end = cursor.bytes.subarray(begin, begin + varUintBytesMax).findIndex((byte) => byte < 128);
+  if (end === -1) return 0;
+  cursor.at = begin + end + 1;
+  cursor.failed = false;
+  return Infinity;
 }
 
 /** A varUint length and that many bytes: a view into the cursor's bytes, not a copy. */

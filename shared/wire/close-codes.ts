@@ -32,7 +32,8 @@ export const tryLater = closing(1013);
 /** One frame, or the document with it, is larger than what is taken. */
 export const tooLarge = closing(1009);
 
-export const isTooLarge = ({ code }: Closing): boolean => code === 1009;
+/** Whether a client that is closed so comes back at once, only to run into the same. */
+export const comesBackInVain = ({ code }: Closing): boolean => [1009, 1011, 1013].includes(code);
 
 /** What is stored of the document can't be read: somebody has to look at it. */
 export const unreadable = closing(1011);

@@ -93,6 +93,7 @@ export function memoryGateway(options: MemoryGatewayOptions): MemoryGateway {
       clock,
       traffic: counts.traffic,
       pause: settle,
+      random,
       turn: settle,
       onClosing: (closing) => void closings.push(closing),
       onAckMs: () => {},

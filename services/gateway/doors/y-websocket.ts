@@ -18,7 +18,7 @@ import type { UpdateLimits } from '#shared/document/limits.ts';
 import { type Refused, type Scanned, scanUpdate, startScan } from '#shared/document/scan.ts';
 import type { Clock, Timer } from '#shared/runtime/clock.ts';
 import { decodeAwareness } from '#shared/wire/awareness.ts';
-import { type Closing, isTooLarge, malformed, tooLarge, tryLater } from '#shared/wire/close-codes.ts';
+import { type Closing, comesBackInVain, malformed, tooLarge, tryLater } from '#shared/wire/close-codes.ts';
 import {
   decodeFrame,
   encodeAck,
@@ -46,6 +46,7 @@ function frameStep2(update: Parts): Parts {
 
 /** The frames of this door: the same for everyone, but for the acknowledgement, which has to be asked for. */
 const plain: Framing = {
+  step1: encodeStep1,
   update: encodeUpdate,
   catchUp: (update) => [updateHeader(bytesOf(update)), ...update],
   step2: frameStep2,
@@ -65,6 +66,8 @@ export type DoorParts = {
   readonly traffic: Traffic & { framesIn: number; bytesIn: number };
   /** Lets other work go on in the middle of reading a large update. */
   readonly pause: () => Promise<void>;
+  /** From 0 up to 1. */
+  readonly random: () => number;
   /** Resolves when a session may write much. */
   readonly turn: () => Promise<void>;
   /** Called once, with why we closed the session. */
@@ -81,13 +84,20 @@ const refusalDelayMs = 1_000;
 const rateWindowMs = 10_000;
 /** What a message that waits is counted with besides its bytes. */
 const messageOverheadBytes = 128;
+/** Messages out of an inbox that are handled in one turn of the event loop. */
+const messagesPerTurn = 500;
+/** How often a client is asked for what its updates refer to and is not here. */
+const askAgainMs = 5_000;
+/** Acknowledgements that may be due at different times; a client that makes more is closed. */
+const ticketsMax = 100_000;
 
 type Phase =
   | { readonly kind: 'opening' }
   | { readonly kind: 'open'; readonly room: Room; readonly outbox: Outbox }
   | { readonly kind: 'closed' };
 
-type Settling = Ticket & { readonly since: number };
+/** The ticket of `count` frames that came one after the other, the first of them at `since`. */
+type Settling = Ticket & { count: number; readonly since: number };
 
 export class YWebsocketSession implements Member, ConnectionEvents {
   readonly speaker: Speaker;
@@ -99,10 +109,12 @@ export class YWebsocketSession implements Member, ConnectionEvents {
   #phase: Phase = { kind: 'opening' };
   #timer: Timer | undefined;
   #inbox: Uint8Array[] = [];
+  #inboxNext = 0;
   #inboxBytes = 0;
   #isReading = false;
   readonly #tickets: Settling[] = [];
   #settledFrames = 0;
+  #askNotBefore = 0;
   #rateWindowEnd = 0;
   #framesInWindow = 0;
 
@@ -133,8 +145,9 @@ export class YWebsocketSession implements Member, ConnectionEvents {
     this.#parts.traffic.bytesIn += message.length;
     const fault = this.#checkRate() ?? this.#checkSize(message);
     if (fault !== undefined) this.close(fault);
-    else if (this.#phase.kind === 'open' && !this.#isReading) this.#handle(this.#phase.room, message);
-    else this.#queue(message);
+    else if (this.#phase.kind === 'open' && !this.#isReading && this.#inboxNext === this.#inbox.length) {
+      this.#handle(this.#phase.room, message);
+    } else this.#queue(message);
   }
 
   drained(): void {
@@ -156,23 +169,23 @@ export class YWebsocketSession implements Member, ConnectionEvents {
     if (this.#phase.kind === 'closed') return;
     this.closed();
     this.#parts.onClosing(closing);
-    // A client whose change is too large comes back with it at once, and would send megabytes several times a second.
-    if (isTooLarge(closing)) this.#parts.clock.after(refusalDelayMs, () => this.#connection.close(closing));
+    // It comes back at once, is sent the document, and sends the same again: not several times a second, and not all of a room together.
+    if (comesBackInVain(closing)) this.#parts.clock.after(this.#refusalDelayMs(), () => this.#connection.close(closing));
     else this.#connection.close(closing);
   }
 
   settled(): boolean {
     if (this.#phase.kind !== 'open') return false;
     const { durable } = this.#phase.room;
-    let count = 0;
-    for (const { at } of this.#tickets) {
+    let due = 0;
+    for (const { at, count } of this.#tickets) {
       if (at > durable) break;
-      count++;
-    }
-    if (count > 0) {
-      const now = this.#parts.clock.monotonic();
-      for (const { since } of this.#tickets.splice(0, count)) this.#parts.onAckMs(now - since);
+      due++;
       this.#settledFrames += count;
+    }
+    if (due > 0) {
+      const now = this.#parts.clock.monotonic();
+      for (const { since } of this.#tickets.splice(0, due)) this.#parts.onAckMs(now - since);
       this.#phase.outbox.ack(this.#settledFrames);
     }
     return this.#tickets.length > 0;
@@ -189,7 +202,7 @@ export class YWebsocketSession implements Member, ConnectionEvents {
   #enter(found: Room | Closing): void {
     if (this.#phase.kind === 'closed') return;
     if ('code' in found) {
-      this.#refuse(found);
+      this.close(found);
       return;
     }
     const { clock, limits, traffic } = this.#parts;
@@ -205,30 +218,48 @@ export class YWebsocketSession implements Member, ConnectionEvents {
     );
     const refusal = this.#parts.rooms.join(found, this);
     if (refusal !== undefined) {
-      this.#refuse(refusal);
+      this.close(refusal);
       return;
     }
     this.#phase = { kind: 'open', room: found, outbox };
-    outbox.control(encodeStep1(found.vector));
+    outbox.ask(found.vector);
     this.#timer = clock.after(announceMs, () => this.#inform(outbox));
     this.#continue();
   }
 
-  #refuse(closing: Closing): void {
-    this.#timer = this.#parts.clock.after(refusalDelayMs, () => this.close(closing));
+  #refusalDelayMs(): number {
+    return refusalDelayMs * (1 + this.#parts.random());
+  }
+
+  askAgain(): void {
+    if (this.#phase.kind !== 'open') return;
+    const now = this.#parts.clock.monotonic();
+    if (now < this.#askNotBefore) return;
+    this.#askNotBefore = now + askAgainMs;
+    this.#phase.outbox.ask(this.#phase.room.vector);
   }
 
   #queue(message: Uint8Array): void {
     this.#inbox.push(message);
     this.#inboxBytes += message.length + messageOverheadBytes;
     if (this.#inboxBytes > this.#parts.limits.openingBytesMax)
-      this.close(tryLater('too much was sent before the document was open'));
+      this.close(tryLater('too much was sent while the document was opened or a large update was read'));
   }
 
+  /** Handles what waits in the inbox, some messages a turn: others are waiting, too. */
   #continue(): void {
-    while (this.#phase.kind === 'open' && !this.#isReading) {
-      const message = this.#inbox.shift();
-      if (message === undefined) return;
+    for (let count = 0; this.#phase.kind === 'open' && !this.#isReading; count++) {
+      const message = this.#inbox[this.#inboxNext];
+      if (message === undefined) {
+        this.#inbox = [];
+        this.#inboxNext = 0;
+        return;
+      }
+      if (count === messagesPerTurn) {
+        void this.#parts.pause().then(() => this.#continue());
+        return;
+      }
+      this.#inboxNext++;
       this.#inboxBytes -= message.length + messageOverheadBytes;
       this.#handle(this.#phase.room, message);
     }
@@ -267,12 +298,12 @@ export class YWebsocketSession implements Member, ConnectionEvents {
     this.#isReading = true;
     const scan = startScan(update, this.#parts.updateLimits);
     let scanned = scan.step(scanStepBytes);
-    while (scanned === undefined) {
+    while (scanned === undefined && this.#phase.kind === 'open') {
       await this.#parts.pause();
       scanned = scan.step(scanStepBytes);
     }
     this.#isReading = false;
-    if (this.#phase.kind !== 'open') return;
+    if (this.#phase.kind !== 'open' || scanned === undefined) return;
     this.#receive(room, scanned, kind);
     this.#continue();
   }
@@ -282,12 +313,16 @@ export class YWebsocketSession implements Member, ConnectionEvents {
       this.close(malformed(scanned.refused));
       return;
     }
-    const ticket: Settling = { at: 0, since: this.#asksForAck ? this.#parts.clock.monotonic() : 0 };
+    const ticket: Settling = { at: 0, count: 1, since: this.#asksForAck ? this.#parts.clock.monotonic() : 0 };
     const closing = room.receive(this, scanned, kind, ticket);
     if (closing !== undefined) this.close(closing);
     else if (this.#asksForAck) {
-      this.#tickets.push(ticket);
-      if (ticket.at <= room.durable ? this.settled() : true) room.awaitDurable(this);
+      const last = this.#tickets.at(-1);
+      // What settles at one time shares a ticket; one that is held may yet settle at another.
+      if (last !== undefined && last.at === ticket.at && ticket.at !== Infinity) last.count++;
+      else this.#tickets.push(ticket);
+      if (this.#tickets.length > ticketsMax) this.close(tryLater('too many frames wait to be settled'));
+      else if (ticket.at <= room.durable ? this.settled() : true) room.awaitDurable(this);
     }
   }
 

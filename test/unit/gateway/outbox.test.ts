@@ -12,6 +12,7 @@ const textOf = (message: Uint8Array | undefined): string => new TextDecoder().de
 
 /** Frames that can be read by people: a letter for the kind, then what is in them. */
 const framing: Framing = {
+  step1: (vector) => letters(`Q${textOf(vector)}`),
   update: (update) => letters(`U${textOf(update)}`),
   catchUp: (update) => [letters('U'), ...update],
   step2: (update) => [letters('S'), ...update],

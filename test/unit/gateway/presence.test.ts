@@ -142,3 +142,22 @@ test('GW10: what is kept of a message is a copy', () => {
   message.fill(0);
   expect(read(presence.everyone())).toEqual({ 1: '1 {"a":1}' });
 });
+
+test('GW17: a clock past its bound is not heard, however large, and nobody is refused for it', () => {
+  const presence = new Presence(limits);
+  const [owner, stranger] = [connect(), connect()];
+  presence.hear(owner, [says(1, 5)]);
+  expect(published(presence)).toEqual({ 1: '5 {"at":5}' });
+  expect(presence.hear(stranger, [says(1, 2 ** 31 + 1, {})])).toBeUndefined();
+  expect(presence.hear(owner, [says(1, Infinity, {})])).toBeUndefined();
+  expect(published(presence)).toEqual({});
+  // As y-protocols writes 2⁵³, which lib0's own decoder would not read: eight bytes of 7 bits each.
+  const beyond = Uint8Array.of(1, 1, 128, 128, 128, 128, 128, 128, 128, 16, 2, 123, 125);
+  expect(decodeAwareness(beyond, 10)).toMatchObject({ entries: [{ client: 1, clock: Infinity }] });
+});
+
+test('GW17: of a client that is named twice in one frame the last word counts, and the others are not looked at', () => {
+  const presence = new Presence(limits);
+  expect(presence.hear(connect(), [says(1, 1, 'no JSON'), says(1, 2)])).toBeUndefined();
+  expect(published(presence)).toEqual({ 1: '2 {"at":2}' });
+});
