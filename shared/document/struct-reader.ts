@@ -96,6 +96,10 @@ export class StructReader {
     return 0;
   }
 
+  /**
+   * A number as lib0 writes it. What is longer than it has to be is refused: nobody writes it so, and whoever writes the number anew (a text that
+   * was joined, a section that was cut) would find it at another length than the bytes have.
+   */
   varUint(): number {
     const { bytes } = this;
     const first = bytes[this.position++] ?? -1;
@@ -107,12 +111,13 @@ export class StructReader {
       const byte = bytes[this.position++] ?? -1;
       if (byte < 0) return this.refuse('it ends early');
       value |= (byte & 127) << shift;
-      if (byte < 128) return value;
+      if (byte < 128) return byte > 0 ? value : this.refuse(tooLong);
     }
     for (let factor = 2 ** 28; factor < 2 ** 56; factor *= 128) {
       const byte = bytes[this.position++] ?? -1;
       if (byte < 0) return this.refuse('it ends early');
       value += (byte & 127) * factor;
+      if (byte === 0) return this.refuse(tooLong);
       if (byte < 128) return value <= Number.MAX_SAFE_INTEGER ? value : this.refuse('a number is too large');
     }
     return this.refuse('a number is too large');
@@ -327,5 +332,6 @@ export class StructReader {
   }
 }
 
+const tooLong = 'a number is written longer than it has to be';
 const anyObject = 118;
 const undefinedText = Buffer.from('undefined');

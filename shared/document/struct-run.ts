@@ -91,6 +91,8 @@ export class StructRun {
     const reader = appending;
     reader.begin(update, section.from, storedUpdateLimits);
     reader.read(section.client, section.start);
+    // Joining counts on every number being as short as a scan has it, and joins wrongly, for good, where one is not.
+    if (reader.refused !== '') throw new Error(`a section that no scan lets through: ${reader.refused}`);
     if (this.#openStructs === 0) this.#openStart = section.start;
     const joined = this.#continues(section.start, reader);
     if (joined) this.#joinText(reader, update);

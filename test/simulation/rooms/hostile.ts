@@ -1,5 +1,6 @@
 /** Updates that no editor would send: nearly right in every part, so that much of it gets through. */
 
+import { crc32 } from 'node:zlib';
 import * as encoding from 'lib0/encoding';
 import { content, hasKey, hasOrigin, hasRightOrigin } from '#shared/document/struct-reader.ts';
 import type { Random } from './random.ts';
@@ -25,7 +26,7 @@ export function hostileUpdate(
   const encoder = encoding.createEncoder();
   const chosen = clients.filter(() => random.chance(0.5)).toSorted((a, b) => b - a);
   const everybody = [...clients, ...others];
-  encoding.writeVarUint(encoder, chosen.length);
+  writeNumber(encoder, chosen.length);
   const ends = new Map<number, number>();
   const known = (client: number): number => ends.get(client) ?? next(client);
   for (const client of chosen) {
@@ -33,9 +34,9 @@ export function hostileUpdate(
     let clock = random.chance(0.6)
       ? next(client)
       : Math.max(0, next(client) - random.integer(4) + (random.chance(0.2) ? random.integer(3) : 0));
-    encoding.writeVarUint(encoder, structs);
-    encoding.writeVarUint(encoder, client);
-    encoding.writeVarUint(encoder, clock);
+    writeNumber(encoder, structs);
+    writeNumber(encoder, client);
+    writeNumber(encoder, clock);
     for (let i = 0; i < structs; i++) {
       clock += writeStruct(encoder, random, {
         client,
@@ -48,15 +49,39 @@ export function hostileUpdate(
     }
   }
   const deletions = random.integer(3);
-  encoding.writeVarUint(encoder, deletions);
+  writeNumber(encoder, deletions);
   for (let i = 0; i < deletions; i++) {
     const client = random.pick(everybody);
-    encoding.writeVarUint(encoder, client);
-    encoding.writeVarUint(encoder, 1);
-    encoding.writeVarUint(encoder, random.integer(Math.max(1, known(client))));
-    encoding.writeVarUint(encoder, 1 + random.integer(4));
+    writeNumber(encoder, client);
+    writeNumber(encoder, 1);
+    writeNumber(encoder, random.integer(Math.max(1, known(client))));
+    writeNumber(encoder, 1 + random.integer(4));
   }
   return encoding.toUint8Array(encoder);
+}
+
+/** One of so many is written longer than it has to be; of the lengths of texts, which are what is joined, more. */
+const numbersPerLongOne = 150;
+const textsPerLongOne = 12;
+
+/** Whether it is written long is up to what is before it, and no draw of the seed: those that failed once stay what they were. */
+function writeNumber(encoder: encoding.Encoder, value: number, perLongOne = numbersPerLongOne): void {
+  if (crc32(encoding.toUint8Array(encoder)) % perLongOne !== 1) return encoding.writeVarUint(encoder, value);
+  writeLong(encoder, value);
+}
+
+/** `value` with a byte more than it needs, which adds nothing to it. */
+function writeLong(encoder: encoding.Encoder, value: number): void {
+  let rest = value;
+  for (; rest > 127; rest = Math.floor(rest / 128)) encoding.writeUint8(encoder, 128 | (rest % 128));
+  encoding.writeUint8(encoder, 128 | rest);
+  encoding.writeUint8(encoder, 0);
+}
+
+function writeText(encoder: encoding.Encoder, text: string): void {
+  const bytes = Buffer.from(text);
+  writeNumber(encoder, bytes.length, textsPerLongOne);
+  encoding.writeUint8Array(encoder, bytes);
 }
 
 type Place = {
@@ -82,18 +107,18 @@ function writeStruct(encoder: encoding.Encoder, random: Random, place: Place): n
   encoding.writeUint8(encoder, kind | flags);
   const writeId = (): void => {
     const client = afterOwn ? place.client : random.pick(present.length > 0 ? present : place.everybody);
-    encoding.writeVarUint(encoder, client);
+    writeNumber(encoder, client);
     const beyond = random.chance(0.05) ? 2 : 0;
-    encoding.writeVarUint(encoder, afterOwn ? place.clock - 1 : random.integer(Math.max(1, place.known(client) + beyond)));
+    writeNumber(encoder, afterOwn ? place.clock - 1 : random.integer(Math.max(1, place.known(client) + beyond)));
   };
   if (flags & hasOrigin) writeId();
   if (flags & hasRightOrigin) writeId();
   if ((flags & (hasOrigin | hasRightOrigin)) === 0) {
     const root = present.length === 0 || random.chance(0.5);
-    encoding.writeVarUint(encoder, root ? 1 : 0);
-    if (root) encoding.writeVarString(encoder, random.pick(roots));
+    writeNumber(encoder, root ? 1 : 0);
+    if (root) writeText(encoder, random.pick(roots));
     else writeId();
-    if (flags & hasKey) encoding.writeVarString(encoder, random.pick(['k0', 'k1', 'width']));
+    if (flags & hasKey) writeText(encoder, random.pick(['k0', 'k1', 'width']));
   }
   return writeContent(encoder, random, kind);
 }
@@ -101,7 +126,7 @@ function writeStruct(encoder: encoding.Encoder, random: Random, place: Place): n
 function writeRange(encoder: encoding.Encoder, kind: number, random: Random): number {
   const length = 1 + random.integer(3);
   encoding.writeUint8(encoder, kind);
-  encoding.writeVarUint(encoder, length);
+  writeNumber(encoder, length);
   return length;
 }
 
@@ -109,39 +134,40 @@ function writeContent(encoder: encoding.Encoder, random: Random, kind: number): 
   const length = 1 + random.integer(3);
   switch (kind) {
     case content.deleted:
-      encoding.writeVarUint(encoder, length);
+      writeNumber(encoder, length);
       return length;
     case content.json:
-      encoding.writeVarUint(encoder, length);
-      for (let i = 0; i < length; i++) encoding.writeVarString(encoder, random.pick(['1', '"s"', 'undefined', '{"a":[]}']));
+      writeNumber(encoder, length);
+      for (let i = 0; i < length; i++) writeText(encoder, random.pick(['1', '"s"', 'undefined', '{"a":[]}']));
       return length;
     case content.binary:
-      encoding.writeVarUint8Array(encoder, new Uint8Array(length));
+      writeNumber(encoder, length);
+      encoding.writeUint8Array(encoder, new Uint8Array(length));
       return 1;
     case content.string: {
       const text = random.pick(['a', 'bc', 'def', '😀', 'x😀y', 'é']);
-      encoding.writeVarString(encoder, text);
+      writeText(encoder, text);
       return text.length;
     }
     case content.embed:
-      encoding.writeVarString(encoder, random.pick(['{"a":1}', '1', 'null']));
+      writeText(encoder, random.pick(['{"a":1}', '1', 'null']));
       return 1;
     case content.format:
-      encoding.writeVarString(encoder, random.pick(['bold', 'em']));
-      encoding.writeVarString(encoder, random.pick(['true', 'null', '1']));
+      writeText(encoder, random.pick(['bold', 'em']));
+      writeText(encoder, random.pick(['true', 'null', '1']));
       return 1;
     case content.type: {
       const type = random.integer(7);
-      encoding.writeVarUint(encoder, type);
-      if (type === 3 || type === 5) encoding.writeVarString(encoder, 'p');
+      writeNumber(encoder, type);
+      if (type === 3 || type === 5) writeText(encoder, 'p');
       return 1;
     }
     case content.any:
-      encoding.writeVarUint(encoder, length);
+      writeNumber(encoder, length);
       for (let i = 0; i < length; i++) encoding.writeAny(encoder, random.pick([1, null, 's', { a: [1] }]));
       return length;
     default:
-      encoding.writeVarString(encoder, `guid-${random.integer(1000)}`);
+      writeText(encoder, `guid-${random.integer(1000)}`);
       encoding.writeAny(encoder, {});
       return 1;
   }

@@ -2,6 +2,9 @@ import { describe, expect, test } from 'vitest';
 import * as Y from 'yjs';
 import { DocumentState, type Judgement } from '#shared/document/document-state.ts';
 import { impliedDeletions } from '#shared/document/implied-deletions.ts';
+import { storedUpdateLimits } from '#shared/document/limits.ts';
+import { scanUpdate } from '#shared/document/scan.ts';
+import { StructRun } from '#shared/document/struct-run.ts';
 import { bytesOf, hexOf, scan, stateOf, structs, update } from './updates.ts';
 
 /** What somebody types, an update a keystroke. */
@@ -271,6 +274,14 @@ describe('typed text', () => {
     }
     const state = stateOf(update([[2, 0, structs.text('zz')]]), update([[1, 0, structs.text('a', undefined, [2, 0])]]), next);
     expect(scan(state.encode()).sections).toMatchObject([{ client: 2 }, { client: 1, structs: 2 }]);
+  });
+
+  test('DO18: a text whose length is written long, which could not be grown in place, never comes into it', () => {
+    const long = bytesOf('01 01 01 00 04 01 01 74 8100 61 00');
+    expect(scanUpdate(long, storedUpdateLimits)).toMatchObject({ refused: expect.stringContaining('longer') as string });
+    const section = { client: 1, start: 0, end: 1, structs: 1, from: 4, to: 11, last: 4, lastClock: 0, marks: [] };
+    const run = new StructRun(1, 0);
+    expect(() => run.append(long, section, 'copy')).toThrow('longer');
   });
 
   test('DO18: what is under a map key is not joined, since each replaces the one before', () => {

@@ -58,6 +58,38 @@ describe('refuses', () => {
     expect(refusal(bytesOf('ffffffffffffffffff01'))).toContain('too large');
   });
 
+  test.each([
+    ['the count of sections', '8100 01 01 00 04 01 01 74 01 61 00'],
+    ['the count of structs', '01 8100 01 00 04 01 01 74 01 61 00'],
+    ['a client', '01 01 8100 00 04 01 01 74 01 61 00'],
+    ['a client of five bytes', '01 01 8180808000 00 04 01 01 74 01 61 00'],
+    ['a first clock', '01 01 01 8000 04 01 01 74 01 61 00'],
+    ['a parent', '01 01 01 00 04 8100 01 74 01 61 00'],
+    ['the length of a name', '01 01 01 00 04 01 8100 74 01 61 00'],
+    ['the length of a text', '01 01 01 00 04 01 01 74 8100 61 00'],
+    ['an origin', '01 01 01 01 84 01 8000 01 61 00'],
+    ['a range', '01 01 01 00 00 8100 00'],
+    ['the count of values', '01 01 01 00 08 01 01 74 8100 7e 00'],
+    ['a type', '01 01 01 00 07 01 01 74 8200 00'],
+    ['the count of deletions', '00 8000'],
+    ['the client of a deletion', '00 01 8100 01 00 01'],
+    ['the length of a deletion', '00 01 01 01 00 8100'],
+  ])('DO4: a number that is written longer than it has to be: %s', (_what, hex) => {
+    expect(refusal(bytesOf(hex))).toContain('longer than it has to be');
+    const short = hex.replaceAll(' ', '').replace(/8([0-9a-f])(?:80)*00/u, '0$1');
+    expect('refused' in scanUpdate(bytesOf(short), defaultUpdateLimits)).toBe(false);
+  });
+
+  test('DO4: but no number as lib0 writes it, signed ones neither', () => {
+    const numbers = [0, 63, 64, 127, 128, 8_191, 8_192, 16_384, 2 ** 21, 2 ** 28, 2 ** 31 - 1, 2 ** 35, 2 ** 53 - 1];
+    const values = numbers.flatMap((number) => [number, -number, BigInt(number), number + 0.5]);
+    for (const value of values) {
+      const written = encoding.encode((encoder) => encoding.writeAny(encoder, value));
+      expect(scan(update([[1, 0, (encoder) => structs.any(encoder, written)]])).sections, String(value)).toHaveLength(1);
+    }
+    for (const client of numbers) expect(scan(update([[client, 0, structs.text('a')]])).sections).toMatchObject([{ client }]);
+  });
+
   test('DO5: what nests deeper than a reader can follow', () => {
     const json = (depth: number): Uint8Array =>
       update([[1, 0, (encoder) => structs.embed(encoder, `${'['.repeat(depth)}${']'.repeat(depth)}`)]]);

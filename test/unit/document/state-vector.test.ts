@@ -13,6 +13,9 @@ test.each([
   ['bytes after the end', '0000'],
   ['a clock past 2^31', '0101818080800800'.slice(0, 14)],
   ['a client twice', '0201050106'],
+  ['a count written long', '81000105'],
+  ['a client written long', '01810005'],
+  ['a clock written long', '0101858000'],
 ])('DO17: a state vector that does not parse is refused: %s', (_what, hex) => {
   expect(parseStateVector(bytesOf(hex))).toMatchObject({ refused: expect.stringContaining('state vector') as string });
 });
