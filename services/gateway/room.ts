@@ -58,10 +58,14 @@ export type RoomParts = {
   readonly requestFlush: (room: Room) => void;
   /** Why nothing may be written now, or undefined. */
   readonly writersMustWait: () => string | undefined;
+  /** What all rooms together have in memory, and may have. Each adds what it grows by, since adding up thousands takes too long. */
+  readonly memory: RoomMemory;
   /** The room is gone: nothing it had may be used again. */
   readonly onDiscarded: (room: Room) => void;
   readonly counters: RoomCounters;
 };
+
+export type RoomMemory = { bytes: number; readonly bytesMax: number };
 
 export type RoomCounters = { editsIn: number; nothingNew: number; held: number; flushes: number };
 
@@ -91,6 +95,7 @@ export class Room implements Saved, CatchUp {
   #foldedVersion = -1;
   #foldNotBefore = 0;
   #discarded = false;
+  #weighed = 0;
 
   /** `origin` is this room's alone: a record that an earlier room of the same document appended may arrive yet, and is news to this one. */
   constructor(document: DocumentName, origin: string, state: DocumentState, parts: RoomParts) {
@@ -101,6 +106,7 @@ export class Room implements Saved, CatchUp {
     this.#diffs = new DiffCache(state);
     this.#presence = new Presence(parts.limits);
     this.#held = new HeldUpdates(parts.limits.heldBytesMax);
+    this.#weigh();
   }
 
   get members(): ReadonlySet<Member> {
@@ -192,6 +198,7 @@ export class Room implements Saved, CatchUp {
     if (judgement.kind === 'fresh') {
       this.#state.take(judgement.update);
       this.#pending.push(judgement.update);
+      this.#weigh();
       this.#parts.requestFlush(this);
     }
     return undefined;
@@ -218,6 +225,7 @@ export class Room implements Saved, CatchUp {
       const changes = this.#presence.takeChanges();
       this.#publish((member) => member.outbox.framing.awareness(changes), 'presence', undefined);
     }
+    this.#weigh();
     return draft;
   }
 
@@ -234,6 +242,7 @@ export class Room implements Saved, CatchUp {
   discard(closing: Closing = restarting('the document is read again')): void {
     if (this.#discarded) return;
     this.#discarded = true;
+    this.#weigh();
     this.#parts.onDiscarded(this);
     for (const member of this.#members) member.close(closing);
   }
@@ -255,7 +264,9 @@ export class Room implements Saved, CatchUp {
   }
 
   stateFor(vector: Uint8Array): Parts {
-    return this.#diffs.answer(vector);
+    const answer = this.#diffs.answer(vector);
+    this.#weigh();
+    return answer;
   }
 
   missedSince(from: Position): Parts | undefined {
@@ -277,6 +288,13 @@ export class Room implements Saved, CatchUp {
     if (this.#slowReaders > 0) return;
     this.#missed = [];
     this.#missedBytes = 0;
+    this.#weigh();
+  }
+
+  #weigh(): void {
+    const bytes = this.#discarded ? 0 : this.bytes;
+    this.#parts.memory.bytes += bytes - this.#weighed;
+    this.#weighed = bytes;
   }
 
   /** The number of the last flush with something to record, the coming one included. */
@@ -291,7 +309,12 @@ export class Room implements Saved, CatchUp {
     if (this.#state.bytes + update.bytes.length > documentBytesMax) {
       return tooLarge(`the document would be larger than ${documentBytesMax} bytes`);
     }
+    const { memory } = this.#parts;
+    if (memory.bytes + update.bytes.length > memory.bytesMax) {
+      return tryLater(`the open documents have ${memory.bytesMax} bytes; there is no room for more`);
+    }
     this.#state.take(update);
+    this.#weigh();
     this.#parts.counters.editsIn++;
     this.#pending.push(update);
     this.#pendingOwn.push(update);

@@ -14,8 +14,9 @@
  */
 
 import { PartitionTail, readRecords, type TailRecord } from '#gateway/partition-tail.ts';
-import { type Member, Room, type RoomParts } from '#gateway/room.ts';
+import { type Member, Room, type RoomMemory, type RoomParts } from '#gateway/room.ts';
 import type { UpdateLimits } from '#shared/document/limits.ts';
+import type { DocumentState } from '#shared/document/document-state.ts';
 import { DocumentUnreadable, loadDocumentState } from '#shared/document/load.ts';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Journal, Offset, Partition } from '#shared/journal/journal.ts';
@@ -33,7 +34,7 @@ export type RoomsLimits = {
   readonly tailBytesMax: number;
 };
 
-export type RoomsParts = Omit<RoomParts, 'onDiscarded'> & {
+export type RoomsParts = Omit<RoomParts, 'onDiscarded' | 'memory'> & {
   readonly journal: Journal;
   readonly store: Store;
   readonly clock: Clock;
@@ -60,12 +61,15 @@ export class Rooms {
   readonly #parts: RoomsParts;
   readonly #rooms = new Map<DocumentName, Opening | Open>();
   readonly #partitions = new Map<Partition, FollowedPartition>();
+  /** Documents that are being opened count with what was read of them. */
+  readonly #memory: RoomMemory;
   #opened = 0;
   #stopped = false;
   #isTrimming = false;
 
   constructor(parts: RoomsParts) {
     this.#parts = parts;
+    this.#memory = { bytes: 0, bytesMax: parts.roomsLimits.roomsBytesMax };
     this.#sweepLater();
   }
 
@@ -73,10 +77,9 @@ export class Rooms {
     return this.#rooms.size;
   }
 
+  /** Bytes of all documents in memory, roughly. */
   get bytes(): number {
-    let bytes = 0;
-    for (const room of this.open()) bytes += room.bytes;
-    return bytes;
+    return this.#memory.bytes;
   }
 
   /** The rooms that are open now. */
@@ -167,10 +170,12 @@ export class Rooms {
           ? tail.recordsOf(document, checkpoint)
           : await this.#readAround(tail, document, checkpoint, upto);
       const updates = [...stored.updates, ...records.map(({ record }) => record.update)];
-      const state = await loadDocumentState(updates, updateLimits, pause);
-      const origin = `${this.#parts.origin}.${this.#opened++}`;
-      const room = new Room(document, origin, state, { ...this.#parts, onDiscarded: (gone) => this.#forget(gone) });
-      return this.#enter(document, followed, upto, room);
+      const bytes = updates.reduce((sum, update) => sum + update.length, 0);
+      this.#memory.bytes += bytes;
+      const state = await loadDocumentState(updates, updateLimits, pause).finally(() => {
+        this.#memory.bytes -= bytes;
+      });
+      return this.#enter(document, followed, upto, state);
     } finally {
       followed.openings--;
       this.#releaseIfUnused(partition, followed);
@@ -183,7 +188,11 @@ export class Rooms {
   }
 
   /** Everything below `upto` is in the room: from here on records go to it as they come. No await may come between. */
-  #enter(document: DocumentName, followed: FollowedPartition, upto: Offset, room: Room): Room {
+  #enter(document: DocumentName, followed: FollowedPartition, upto: Offset, state: DocumentState): Room {
+    followed.tail.assertFollowing();
+    const origin = `${this.#parts.origin}.${this.#opened++}`;
+    const onDiscarded = (gone: Room): void => this.#forget(gone);
+    const room = new Room(document, origin, state, { ...this.#parts, memory: this.#memory, onDiscarded });
     const hear = ({ record }: TailRecord): void => {
       if (record.origin === room.origin) return;
       const fault = room.receiveRecord(record.update);
@@ -191,7 +200,6 @@ export class Rooms {
       this.#parts.logger.error({ document, fault }, 'a record does not fit its document; the document is read again');
       room.discard();
     };
-    followed.tail.assertFollowing();
     for (const record of followed.tail.recordsOf(document, upto)) hear(record);
     // Nobody would be told that a room is gone which nobody knows yet, and what they type into it would be lost.
     if (room.isDiscarded) throw new Error('a record that came during the opening does not fit the document');
@@ -237,7 +245,7 @@ export class Rooms {
   #evict(isOld: (emptySince: number) => boolean): void {
     for (const entry of this.#rooms.values()) {
       if (entry.kind !== 'open' || entry.emptySince === undefined) continue;
-      if (isOld(entry.emptySince) && entry.room.isSettled && entry.room.members.size === 0) this.#forget(entry.room);
+      if (isOld(entry.emptySince) && entry.room.isSettled && entry.room.members.size === 0) entry.room.discard();
     }
   }
 

@@ -225,6 +225,30 @@ test('GW47: past the bytes of all documents, further ones are refused for now', 
   expect(again.client.synced).toBe(true);
 });
 
+test('GW81: past the bytes of all documents nobody writes for now, and readers stay', async () => {
+  const { clock, gateway, open } = world(() => {}, { limits: { roomsBytesMax: 10_000 } });
+  const [a, b, reader] = [open('a'), open('b'), open('b')];
+  await pass(clock);
+  a.client.text.insert(0, 'x'.repeat(6_000));
+  await pass(clock);
+  expect(gateway.rooms.bytes).toBeGreaterThan(6_000);
+  b.client.text.insert(0, 'y'.repeat(6_000));
+  await pass(clock);
+  expect([a, b, reader].map(({ connection }) => connection.closing()?.code)).toEqual([undefined, 1013, undefined]);
+  expect(reader.client.text.length).toBe(0);
+  b.leave();
+  a.leave();
+  await pass(clock, 12_000);
+  const again = open('b');
+  await pass(clock);
+  again.client.text.insert(0, 'y'.repeat(6_000));
+  await pass(clock);
+  expect(reader.client.text.length).toBe(6_000);
+  for (const { leave } of [again, reader]) leave();
+  await pass(clock, 12_000);
+  expect([gateway.rooms.size, gateway.rooms.bytes]).toEqual([0, 0]);
+});
+
 test('GW48: what others append is published, and not recorded again', async () => {
   const { clock, elsewhere, journal, open } = world();
   const { client } = open();
