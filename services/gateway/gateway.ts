@@ -18,6 +18,7 @@ import { defaultUpdateLimits } from '#shared/document/limits.ts';
 import { parseDocumentName } from '#shared/document/name.ts';
 import type { Journal } from '#shared/journal/journal.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
+import { nextTurn } from '#shared/runtime/slices.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import type { Store } from '#shared/store/store.ts';
 import { restarting } from '#shared/wire/close-codes.ts';
@@ -50,8 +51,6 @@ const wsPath = '/ws/';
 const keepAliveSweeps = 2;
 /** A drain closes some sessions each so many ms. */
 const drainStepMs = 50;
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 type Assembly = {
   readonly appender: Appender;

@@ -14,6 +14,7 @@
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Journal, Offset, Partition } from '#shared/journal/journal.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
+import { createSlices } from '#shared/runtime/slices.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import type { Store } from '#shared/store/store.ts';
 
@@ -21,7 +22,6 @@ import type { DocumentRecords, Gathering } from './intake.ts';
 import type { PersisterLimits } from './limits.ts';
 import type { DeadLetter, DeadLetterOffice, PersisterMetrics } from './reporting.ts';
 import { isUnavailable, persevere, type Retrying } from './retry.ts';
-import { createSlices } from './slices.ts';
 import { makeSegments, type MergeUpdates } from './segments.ts';
 
 export type FlushContext = {

@@ -8,13 +8,13 @@
  */
 
 import type { Batch, FollowEnd, Offset } from '#shared/journal/journal.ts';
+import { createSlices } from '#shared/runtime/slices.ts';
 
 import { createAlarm } from './alarm.ts';
 import { flush, type FlushContext, type Flushed } from './flush.ts';
 import { type Allowance, type Gathering, startGathering, takeBatch } from './intake.ts';
 import type { PartitionState, PartitionStatus, PersisterError, PersisterLag } from './reporting.ts';
 import { backoffMs, pause, persevere, type Retrying } from './retry.ts';
-import { createSlices } from './slices.ts';
 
 export type PartitionContext = Omit<FlushContext, 'retrying'> & {
   /** Shared by all partitions. */

@@ -7,6 +7,7 @@
  * A slow reader is never queued for: its offset waits.
  */
 
+import { nextTurn } from '#shared/runtime/slices.ts';
 import type { Batch, Follower, FollowEnd, Following, Offset } from './journal.ts';
 
 /** What a partition has at an offset. Batches are contiguous, and the first begins at exactly that offset. */
@@ -30,8 +31,6 @@ export const lettingGo = (follower: Follower, letGo: () => void): Follower => ({
     follower.onEnd(end);
   },
 });
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /**
  * Follows from `from` on by asking `find`, which may throw (`failed`). The first batch is delivered after the call has returned.

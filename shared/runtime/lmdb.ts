@@ -42,7 +42,10 @@ export type Decision<T> = { readonly writes: readonly Write[]; readonly result: 
 
 export type Environment = View & {
   readonly directory: string;
-  /** Keys and copies of values. Take what you need in one go: what is written meanwhile is not seen. */
+  /**
+   * Keys and copies of values, as they stood at the first step: what is written meanwhile is not seen, however long it takes.
+   * Don't take longer than needed, since until then nothing that is deleted makes room. Throws where the directory is closed.
+   */
   readonly entries: (range: KeyRange) => Iterable<{ readonly key: Uint8Array; readonly value: Uint8Array }>;
   readonly keys: (range: KeyRange) => Iterable<Uint8Array>;
   /**
@@ -189,13 +192,17 @@ const rangeOptions = ({ from, below, limit, reverse }: KeyRange): RangeOptions =
   ...(limit === undefined ? {} : { limit }),
 });
 
+/** Iterations under way, to be ended before the database is closed, which frees what they hold. */
+type OpenIterators = Set<Iterator<unknown>>;
+
 /** What an iterable yields, each step by way of `read`. */
-function* readEach<T>(read: <R>(look: () => R) => R, open: () => Iterable<T>): Generator<T> {
+function* readEach<T>(read: <R>(look: () => R) => R, underWay: OpenIterators, open: () => Iterable<T>): Generator<T> {
   const iterator = read(() => open()[Symbol.iterator]());
+  underWay.add(iterator);
   try {
     for (let step = read(() => iterator.next()); step.done !== true; step = read(() => iterator.next())) yield step.value;
   } finally {
-    iterator.return?.();
+    if (underWay.delete(iterator)) iterator.return?.();
   }
 }
 
@@ -329,6 +336,7 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
   }
   const transactions = transact(database, directory, { diskReserveBytes, commitMsMax, clock });
   const commits = groupCommits(transactions.commit, commitIntervalMs, clock);
+  const underWay: OpenIterators = new Set();
   let closing = false;
   let closed = false;
 
@@ -346,8 +354,8 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
     directory,
     get: (key) => read(() => database.getBinary(key)),
     has: (key) => read(() => database.doesExist(key)),
-    entries: (range) => readEach(read, () => database.getRange(rangeOptions(range))),
-    keys: (range) => readEach(read, () => database.getKeys(rangeOptions(range))),
+    entries: (range) => readEach(read, underWay, () => database.getRange(rangeOptions(range))),
+    keys: (range) => readEach(read, underWay, () => database.getKeys(rangeOptions(range))),
     commit: <T>(decide: (view: View) => Decision<T>, { releases = false } = {}) => {
       if (closing) return Promise.reject(new EnvironmentUnavailable(`${directory} was closed`));
       const { promise, resolve: settle, reject } = Promise.withResolvers<T>();
@@ -359,6 +367,8 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
       closing = true;
       await commits.drain();
       closed = true;
+      for (const iterator of underWay) iterator.return?.();
+      underWay.clear();
       if (transactions.isBroken()) return; // what is still under way may yet be written: nobody else may have the directory before we end
       await database.close();
       await lock.release();

@@ -10,13 +10,20 @@
  *
  * The longest name makes a key of 570 bytes; LMDB takes 1,978. What depends on what is stored (insert if absent, move forward
  * only) is decided when the transaction begins, so that two callers never decide on the same state.
+ *
+ * A document that could not be compacted for a day has a hundred thousand segments, and to read or to delete them all at once
+ * would be seconds in which nobody in this process is served. So reading lets others run every few ms, within one view of the
+ * database; and a deletion is many transactions from the lowest key on. One that was cut short is repeated (`retireCovered`), and
+ * whoever reads meanwhile either began at the head that covers what goes, or finds that the head has moved.
  */
 
 import { Buffer } from 'node:buffer';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { JournalIdentity, Offset } from '#shared/journal/journal.ts';
+import { systemClock, type Clock } from '#shared/runtime/clock.ts';
 import { keyNumberBytes, keyNumberMax, keyOf, numberInKey } from '#shared/runtime/key.ts';
 import { EnvironmentUnavailable, type Decision, type Environment, type KeyRange, type View } from '#shared/runtime/lmdb.ts';
+import { createSlices } from '#shared/runtime/slices.ts';
 import { StoreUnavailable } from './store.ts';
 import type { Segment, SegmentId, SnapshotId, Store } from './store.ts';
 import {
@@ -36,6 +43,9 @@ import {
 export type EmbeddedStoreOptions = {
   /** The longest update of a segment, in bytes. */
   readonly segmentBytesMax?: number;
+  /** How long the segments of a document are read, in milliseconds, before others get their turn. */
+  readonly sliceMs?: number;
+  readonly clock?: Clock;
 };
 
 const bindingKey = keyOf('B');
@@ -64,11 +74,13 @@ const snapshotIdIn = (document: DocumentName, key: Uint8Array): SnapshotId => {
   };
 };
 
-const partsAtOnce = 4; // of a snapshot that is deleted, in one transaction: each frees up to 8 MB of pages
+const segmentsAtOnce = 1000; // deleted in one transaction: its list of changed pages is held in memory
+const partsAtOnce = 4; // each frees up to 8 MB of pages
 
 /** Opens the store that is kept in `environment`. Closing it leaves the environment open. */
 export function openEmbeddedStore(environment: Environment, options: EmbeddedStoreOptions = {}): Store {
-  const { segmentBytesMax = 64 * 1024 * 1024 } = options;
+  const { segmentBytesMax = 64 * 1024 * 1024, sliceMs = 5, clock = systemClock } = options;
+  const slices = createSlices(clock, sliceMs);
   let closed = false;
 
   const attempt = async <T>(work: () => T | Promise<T>): Promise<T> => {
@@ -83,19 +95,33 @@ export function openEmbeddedStore(environment: Environment, options: EmbeddedSto
     attempt(() => environment.commit(decide, { releases }));
   const insert = (key: Uint8Array, encode: () => Uint8Array): Promise<void> =>
     commit((view) => ({ writes: view.has(key) ? [] : [{ key, value: encode() }], result: undefined }));
-  const remove = (keys: readonly Uint8Array[]): Promise<void> =>
-    commit(() => ({ writes: keys.map((key) => ({ key, value: undefined })), result: undefined }), true);
+  /** Deletes the keys of a range that are `doomed`, at most `atOnce` in one transaction. */
+  const remove = async (range: KeyRange, atOnce: number, doomed: (key: Uint8Array) => boolean): Promise<void> => {
+    for (let { from } = range; ;) {
+      const keys: Uint8Array[] = [];
+      for (const key of environment.keys({ ...range, from })) {
+        if (doomed(key)) keys.push(key);
+        if (keys.length === atOnce) break;
+      }
+      const last = keys.at(-1);
+      if (last === undefined) return;
+      await commit(() => ({ writes: keys.map((key) => ({ key, value: undefined })), result: undefined }), true);
+      from = keyOf(last, '\0'); // the least key above it
+    }
+  };
 
-  const readSegments = (document: DocumentName, from: Offset): readonly Segment[] => {
-    const found: Segment[] = [];
+  /** What `take` makes of each segment, in order. Only that is kept. */
+  const readSegments = async <T>(document: DocumentName, from: Offset, take: (segment: Segment) => T): Promise<readonly T[]> => {
+    const found: T[] = [];
     for (const { key, value } of environment.entries(rangeOf('s', document))) {
+      for (let turn = slices(); turn !== undefined; turn = slices()) await turn;
       const id = segmentIdIn(document, key);
       if (id.last < from) continue;
       const update = expectDecoded(
         decodeSegment(value),
         `segment ${id.first} to ${id.last} of document ${JSON.stringify(document)}`,
       );
-      found.push({ ...id, update });
+      found.push(take({ ...id, update }));
     }
     return found;
   };
@@ -130,14 +156,11 @@ export function openEmbeddedStore(environment: Environment, options: EmbeddedSto
       if (segment.update.byteLength > segmentBytesMax) throw new RangeError(`a segment has at most ${segmentBytesMax} bytes`);
       await insert(segmentKey(segment), () => encodeSegment(segment.update));
     },
-    readSegments: (document, from) => attempt(() => readSegments(document, from)),
+    readSegments: (document, from) => attempt(() => readSegments(document, from, (segment) => segment)),
     listSegments: (document, from) =>
-      attempt(() => readSegments(document, from).map(({ update, ...id }) => ({ ...id, bytes: update.byteLength }))),
+      attempt(() => readSegments(document, from, ({ update, ...id }) => ({ ...id, bytes: update.byteLength }))),
     deleteSegments: (document, below) =>
-      attempt(async () => {
-        const keys = [...environment.keys(rangeOf('s', document))].filter((key) => segmentIdIn(document, key).last < below);
-        if (keys.length > 0) await remove(keys);
-      }),
+      attempt(() => remove(rangeOf('s', document), segmentsAtOnce, (key) => segmentIdIn(document, key).last < below)),
     putSnapshotPart: (snapshot, part, bytes) => insert(keyOf(snapshotPrefix(snapshot), part), () => encodeSnapshotPart(bytes)),
     readSnapshotPart: (snapshot, part) =>
       attempt(() => {
@@ -155,10 +178,9 @@ export function openEmbeddedStore(environment: Environment, options: EmbeddedSto
         return [...found.values()];
       }),
     deleteSnapshot: (snapshot) =>
-      attempt(async () => {
+      attempt(() => {
         const prefix = snapshotPrefix(snapshot);
-        const keys = [...environment.keys({ from: prefix, below: keyOf(prefix, keyNumberMax) })];
-        for (let i = 0; i < keys.length; i += partsAtOnce) await remove(keys.slice(i, i + partsAtOnce));
+        return remove({ from: prefix, below: keyOf(prefix, keyNumberMax) }, partsAtOnce, () => true);
       }),
     readHead: (document) => attempt(() => headIn(environment.get(headKey(document)), document)),
     moveHead: (document, head) =>

@@ -11,6 +11,7 @@ import { createHash } from 'node:crypto';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Offset } from '#shared/journal/journal.ts';
 import { concatenate } from '#shared/runtime/bytes.ts';
+import { nextTurn } from '#shared/runtime/slices.ts';
 import { StoreCorrupt, StoreUnavailable, type Head, type Store } from './store.ts';
 
 export type StoredDocument = {
@@ -29,8 +30,6 @@ export type StoredDocument = {
  * coincidence.
  */
 const attemptsMax = 10;
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 const sameHead = (a: Head | undefined, b: Head | undefined): boolean => a?.upto === b?.upto && a?.sha256 === b?.sha256;
 

@@ -74,7 +74,10 @@ export type Store = {
    */
   readonly putSegment: (segment: Segment) => Promise<void>;
 
-  /** The segments with `last` ≥ `from`, ordered by `first`, then `last`. */
+  /**
+   * The segments with `last` ≥ `from`, ordered by `first`, then `last`, as they stood at one moment of the call. Page by page, a
+   * persister that repeats a flush with other borders would make a hole: where 1–3 was read, its 0–6 is behind, and its 7–12 ahead.
+   */
   readonly readSegments: (document: DocumentName, from: Offset) => Promise<readonly Segment[]>;
 
   /** Sizes alone, in the same order: for deciding whether to compact. */

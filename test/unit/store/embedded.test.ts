@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { systemClock } from '#shared/runtime/clock.ts';
 import { EnvironmentUnavailable, openEnvironment } from '#shared/runtime/lmdb.ts';
 import { openEmbeddedStore } from '#shared/store/embedded.ts';
 import { readDocument } from '#shared/store/load.ts';
@@ -68,4 +69,74 @@ test('ST15: what a newer version wrote, and what is broken, is told apart where 
   await expect(store.bindJournal({ id: 'a', partitionCount: 1 })).rejects.toBeInstanceOf(NewerVersion);
   await environment.close();
   directory.remove();
+});
+
+describe('ST20: a document of very many segments', () => {
+  const document = nameOf('a');
+
+  /** A store whose slices end when `halt` was called, and that rests there until `goOn`. */
+  const openHalting = async () => {
+    const directory = temporaryDirectory();
+    const environment = await openEnvironment({ directory: directory.path, commitIntervalMs: 0 });
+    let now = 0;
+    const store = openEmbeddedStore(environment, { clock: { ...systemClock, monotonic: () => now } });
+    const dispose = async (): Promise<void> => {
+      await environment.close();
+      directory.remove();
+    };
+    return { environment, store, halt: () => void (now = Infinity), goOn: () => void (now = 0), dispose };
+  };
+
+  test('others have their turn while it is read, and what they write is not in it', async () => {
+    const { store, halt, goOn, dispose } = await openHalting();
+    const other = nameOf('other');
+    const stored = [segmentOf(document, 1, 3), segmentOf(document, 4, 4)];
+    for (const segment of stored) await store.putSegment(segment);
+    halt();
+    let reading = true;
+    const read = Promise.all([store.readSegments(document, 0), store.listSegments(document, 0)]).finally(() => (reading = false));
+    // As a persister does that repeats a flush with other borders; without the first of them the second would leave a hole.
+    for (const [first, last] of [[0, 6], [7, 12]] as const) await store.putSegment(segmentOf(document, first, last)); // prettier-ignore
+    await store.moveHead(other, { upto: 1, sha256: '', parts: 1 });
+    await store.deleteSegments(document, 4);
+    expect(reading).toBe(true);
+    goOn();
+    const [segments, listed] = await read;
+    expect(segments).toEqual(stored);
+    expect(listed.map(({ first, last }) => [first, last])).toEqual([[1, 3], [4, 4]]); // prettier-ignore
+    expect((await store.readSegments(document, 0)).map(({ first }) => first)).toEqual([0, 4, 7]);
+    await dispose();
+  });
+
+  test('closing while it is read is an error', async () => {
+    const { environment, store, halt, goOn, dispose } = await openHalting();
+    for (let i = 0; i < 3; i++) await store.putSegment(segmentOf(document, i, i));
+    halt();
+    const read = store.readSegments(document, 0);
+    const closing = environment.close().then(goOn);
+    await expect(read).rejects.toBeInstanceOf(StoreUnavailable);
+    await closing;
+    await dispose();
+  });
+
+  test('it is deleted in many transactions, and what reaches further stays', async () => {
+    const { environment, dispose } = await openHalting();
+    const sizes: number[] = [];
+    const store = openEmbeddedStore({
+      ...environment,
+      commit: (decide, options) =>
+        environment.commit((view) => {
+          const decision = decide(view);
+          sizes.push(decision.writes.length);
+          return decision;
+        }, options),
+    });
+    const segments = Array.from({ length: 2500 }, (_, i) => segmentOf(document, i, i % 5 === 0 ? 9000 : i));
+    await Promise.all(segments.map((segment) => store.putSegment(segment)));
+    sizes.length = 0;
+    await store.deleteSegments(document, 2400);
+    expect(sizes).toEqual([1000, 920]);
+    expect(await store.listSegments(document, 0)).toHaveLength(2500 - 1920);
+    await dispose();
+  });
 });
