@@ -145,9 +145,11 @@ export async function hasCovered(document: DocumentName, head: Head, store: Stor
 
 /** Deletes what `head`, which has stood for a while, covers. Can be repeated, and done late. */
 export async function retireCovered(document: DocumentName, head: Head, store: Store): Promise<void> {
-  // A store that was restored to an earlier time has an older head again, and needs what this one covered.
+  // A store that was restored to an earlier time has an older head again, and needs what this one covered; or one that was made
+  // anew since, for the same offsets out of other bytes, and then it is this one's rival that stands.
   const standing = await store.readHead(document);
   if (standing === undefined || standing.upto < head.upto) return;
+  if (standing.upto === head.upto && standing.sha256 !== head.sha256) return;
   for (const snapshot of await store.listSnapshots(document)) {
     if (isCovered(snapshot, head)) await store.deleteSnapshot(snapshot);
   }

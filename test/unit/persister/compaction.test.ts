@@ -256,6 +256,17 @@ describe('beside others', () => {
     expect(await store.listSnapshots(document)).toHaveLength(1);
     expect(await store.readSegments(document, 0)).toHaveLength(10);
   });
+
+  test('PS22: so does one that was set back and compacted anew, to the same offset with other bytes', async () => {
+    const { store } = await stored();
+    for (const sha256 of ['forgotten', 'standing'])
+      await store.putSnapshotPart({ document, upto: 6, sha256 }, 0, Uint8Array.of(6));
+    const standing = await store.moveHead(document, { upto: 6, sha256: 'standing', parts: 1 });
+    await retireCovered(document, { ...standing, sha256: 'forgotten' }, store);
+    expect(await store.listSnapshots(document)).toContainEqual({ document, upto: 6, sha256: 'standing' });
+    await retireCovered(document, standing, store);
+    expect(await store.listSnapshots(document)).toEqual([{ document, upto: 6, sha256: 'standing' }]);
+  });
 });
 
 describe('in the persister', () => {
