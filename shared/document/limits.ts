@@ -26,6 +26,13 @@ export type UpdateLimits = {
   readonly unanchoredPerUpdateMax: number;
 };
 
+/**
+ * Clients in one state vector that somebody sends: one for each time that a page with the document was opened and edited. What
+ * is parsed becomes a map at once, off a question that costs nothing to ask: 100,000 are 600 kB and 20 ms, while the four million
+ * that a frame has room for would stop everybody for seconds and take hundreds of megabytes.
+ */
+export const stateVectorEntriesMax = 100_000;
+
 /** The deepest nesting that the scanner itself can follow. */
 export const nestingBound = 1_000;
 

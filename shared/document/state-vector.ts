@@ -1,7 +1,7 @@
 /** State vectors: how many clocks of each client somebody has. What a client sends to be told what it lacks. */
 
 import { StructReader, clockMax } from './struct-reader.ts';
-import { storedUpdateLimits } from './limits.ts';
+import { stateVectorEntriesMax, storedUpdateLimits } from './limits.ts';
 import { varUintBytes, writeVarUint } from './varint.ts';
 
 /** From client id to the clock after the last one that is there. */
@@ -10,11 +10,19 @@ export type StateVector = ReadonlyMap<number, number>;
 /** Why bytes were refused, in words for a close frame (≤ 123 bytes). */
 export type Refused = { readonly refused: string };
 
-/** Parses what `Y.encodeStateVector` writes. Yjs itself throws on what is refused here, or takes one of two contradicting entries. */
-export function parseStateVector(bytes: Uint8Array): StateVector | Refused {
+/** An entry is a client and a clock, of a byte at least. */
+const entryBytesMin = 2;
+
+/**
+ * Parses what `Y.encodeStateVector` writes, of at most `entriesMax` clients. Yjs itself throws on what else is refused here, or takes one of two
+ * contradicting entries.
+ */
+export function parseStateVector(bytes: Uint8Array, entriesMax = stateVectorEntriesMax): StateVector | Refused {
   const reader = new StructReader(bytes, 0, storedUpdateLimits);
   const vector = new Map<number, number>();
   const count = reader.varUint();
+  if (count > (bytes.length - reader.position) / entryBytesMin) reader.refuse('it ends early');
+  if (count > entriesMax) reader.refuse('it names too many clients');
   for (let i = 0; i < count && reader.refused === ''; i++) {
     const client = reader.varUint();
     const clock = reader.varUint();

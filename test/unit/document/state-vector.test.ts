@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import * as Y from 'yjs';
+import { stateVectorEntriesMax } from '#shared/document/limits.ts';
 import { encodeStateVector, parseStateVector } from '#shared/document/state-vector.ts';
 import { bytesOf, hexOf } from './updates.ts';
 
@@ -18,6 +19,15 @@ test.each([
   ['a clock written long', '0101858000'],
 ])('DO17: a state vector that does not parse is refused: %s', (_what, hex) => {
   expect(parseStateVector(bytesOf(hex))).toMatchObject({ refused: expect.stringContaining('state vector') as string });
+});
+
+test('DO17: a state vector of too many clients is refused by its count, before anything is read', () => {
+  const vectorOf = (count: number): Uint8Array =>
+    Y.encodeStateVector(new Map(Array.from({ length: count }, (_, client) => [client, 1])));
+  expect(parseStateVector(vectorOf(stateVectorEntriesMax))).toHaveProperty('size', stateVectorEntriesMax);
+  const broken = vectorOf(stateVectorEntriesMax + 1).fill(255, 3);
+  expect(parseStateVector(broken)).toEqual({ refused: 'broken state vector: it names too many clients' });
+  expect(parseStateVector(bytesOf('020101'))).toEqual({ refused: 'broken state vector: it ends early' });
 });
 
 test('DO17: state vectors are read and written as Yjs does', () => {
