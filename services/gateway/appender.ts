@@ -83,6 +83,7 @@ export class Appender {
   #timer: Timer | undefined;
   #deadline: Timer | undefined;
   readonly #drained: (() => void)[] = [];
+  #losses: Set<DocumentName> | undefined;
 
   constructor(parts: AppenderParts) {
     this.#parts = parts;
@@ -96,6 +97,12 @@ export class Appender {
   /** The rooms with edits that are not durable yet. */
   get unsavedRooms(): ReadonlySet<Saved> {
     return new Set([...this.#waiting.keys(), ...(this.#attempt?.rooms.map(({ room }) => room) ?? [])]);
+  }
+
+  /** The documents with edits that are given up from now on: those stay with the clients that made them. For a drain, which counts them. */
+  rememberLosses(): ReadonlySet<DocumentName> {
+    this.#losses ??= new Set();
+    return this.#losses;
   }
 
   /** How long the oldest edit has been waiting, in ms. */
@@ -211,7 +218,7 @@ export class Appender {
     this.#waiting = new Map();
     this.#waitingBytes = 0;
     this.#parts.logger.error({ rooms: rooms.size }, `gave up saving: ${reason}`);
-    for (const room of rooms) room.unsavable(reason, false);
+    for (const room of rooms) this.#unsavable(room, reason, false);
     this.#announceDrained();
   }
 
@@ -219,6 +226,7 @@ export class Appender {
     const waiting = this.#waiting.get(room);
     for (const draft of waiting?.drafts ?? []) this.#waitingBytes -= draft.merged.length;
     this.#waiting.delete(room);
+    this.#losses?.add(room.document);
     room.unsavable(reason, tooLarge);
   }
 

@@ -194,6 +194,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     drain: async (spreadMs, appendMs) => {
       isDraining = true;
       rooms.stop();
+      const lost = appender.rememberLosses();
       const deadline = clock.monotonic() + spreadMs + appendMs;
       await save(appendMs);
       const leaving = [...sessions];
@@ -203,7 +204,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
         if (at + step < leaving.length) await wait(drainStepMs);
       }
       await save(deadline - clock.monotonic());
-      return appender.unsavedRooms.size;
+      return new Set([...lost, ...[...appender.unsavedRooms].map(({ document }) => document)]).size;
     },
     close: async () => {
       edge.close();

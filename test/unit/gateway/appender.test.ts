@@ -203,6 +203,24 @@ test('GW32: what gathered during a long append has its own time', async () => {
   expect(room.durable()).toBe(2);
 });
 
+test('GW82: what was given up since somebody asked is remembered', async () => {
+  const { appender, clock, calls } = start({ recordBytesMax: 1_000 });
+  const [a, b, c] = [fakeRoom('a'), fakeRoom('b'), fakeRoom('c')];
+  appender.add(writer()(a));
+  await clock.advance(16_000);
+  const lost = appender.rememberLosses();
+  expect(lost.size).toBe(0);
+  appender.add(writer()(b));
+  await clock.advance(10);
+  calls.at(-1)?.answer([{ kind: 'too-large', bytesMax: 5 }]);
+  await settle();
+  await clock.advance(10);
+  appender.add(writer()(c));
+  await clock.advance(16_000);
+  expect([...lost]).toEqual(['b', 'c']);
+  expect(appender.unsavedRooms.size).toBe(0);
+});
+
 test('GW33: too large is final for its room alone', async () => {
   const { appender, calls, clock } = start();
   const [a, b] = [fakeRoom('a'), fakeRoom('b')];

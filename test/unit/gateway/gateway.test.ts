@@ -1,0 +1,70 @@
+/** A gateway put together and listening, with a journal and a store in memory. */
+
+import { once } from 'node:events';
+import { expect, onTestFinished, test } from 'vitest';
+import WS from 'ws';
+import * as Y from 'yjs';
+import { type Gateway, type GatewayParts, startGateway } from '#gateway/gateway.ts';
+import { JournalUnavailable } from '#shared/journal/journal.ts';
+import { createMemoryJournal } from '#shared/journal/memory.ts';
+import { Registry } from '#shared/runtime/metrics.ts';
+import { createMemoryStore } from '#shared/store/memory.ts';
+import { encodeUpdate } from '#shared/wire/y-websocket.ts';
+import { defaultGatewayLimits, silentLogger } from '#test/harness/memory-gateway.ts';
+import { virtualClock } from '#test/harness/virtual-clock.ts';
+
+async function start(parts: Partial<GatewayParts> = {}): Promise<Gateway> {
+  const gateway = await startGateway({
+    host: '127.0.0.1',
+    port: 0,
+    tls: undefined,
+    registry: new Registry(),
+    pages: new Map(),
+    condition: () => ({}),
+    journal: createMemoryJournal(),
+    store: createMemoryStore(),
+    clock: virtualClock(),
+    logger: silentLogger,
+    limits: defaultGatewayLimits,
+    origin: 'gateway',
+    writersMustWait: () => undefined,
+    ...parts,
+  });
+  onTestFinished(() => gateway.close());
+  return gateway;
+}
+
+async function connect(gateway: Gateway, document = 'a'): Promise<WS> {
+  const socket = new WS(`ws://127.0.0.1:${gateway.port}/ws/${document}`);
+  onTestFinished(() => socket.terminate());
+  await once(socket, 'open');
+  return socket;
+}
+
+function hello(): Uint8Array {
+  const document = new Y.Doc();
+  document.getText('text').insert(0, 'hello');
+  return encodeUpdate(Y.encodeStateAsUpdate(document));
+}
+
+test.each([
+  ['given up within the drain', 1_000],
+  ['waiting when the drain ends', 60_000],
+])('GW82: edits that are %s are not told to be saved', async (_, unsavedMsMax) => {
+  const clock = virtualClock();
+  const asked = Promise.withResolvers<void>();
+  const journal = createMemoryJournal({
+    step: (step) => {
+      if (step !== 'append') return;
+      asked.resolve();
+      throw new JournalUnavailable('away');
+    },
+  });
+  const gateway = await start({ clock, journal, limits: { ...defaultGatewayLimits, unsavedMsMax } });
+  const socket = await connect(gateway);
+  socket.send(hello());
+  await asked.promise;
+  const drained = gateway.drain(3_000, 3_000);
+  await clock.advance(7_000);
+  expect(await drained).toBe(1);
+});
