@@ -58,6 +58,8 @@ export type AppenderParts = {
   readonly random: () => number;
 };
 
+const tooLargeReason = (bytesMax: number): string => `the journal takes records of at most ${bytesMax} bytes`;
+
 const retryMsMin = 50;
 const retryMsMax = 2_000;
 
@@ -144,8 +146,16 @@ export class Appender {
   }
 
   #begin(): void {
-    const { clock, limits } = this.#parts;
-    const rooms = [...this.#waiting.values()].map((waiting) => ({ ...waiting, records: this.#recordsOf(waiting) }));
+    const { clock, journal, limits } = this.#parts;
+    const all = [...this.#waiting.values()].map((waiting) => ({ ...waiting, records: this.#recordsOf(waiting) }));
+    const tooLarge = all.filter(({ records }) => records.some(({ update }) => update.length > journal.recordBytesMax));
+    // All of such a room's records, for those that fit may refer to the one that does not.
+    for (const { room } of tooLarge) this.#unsavable(room, tooLargeReason(journal.recordBytesMax), true);
+    if (this.#waiting.size === 0) {
+      this.#announceDrained();
+      return;
+    }
+    const rooms = all.filter(({ room }) => this.#waiting.has(room));
     const attempt: Attempt = { rooms, records: rooms.flatMap(({ records }) => records), since: this.#waitingSince, tries: 0 };
     this.#attempt = attempt;
     this.#attemptBytes = this.#waitingBytes;
@@ -192,7 +202,7 @@ export class Appender {
       const ours = outcomes.slice(next, (next += records.length));
       const tooLarge = ours.find((outcome) => outcome.kind === 'too-large');
       if (tooLarge === undefined) room.saved(drafts.at(-1)?.sequence ?? 0);
-      else this.#unsavable(room, `the journal takes records of at most ${tooLarge.bytesMax} bytes`, true);
+      else this.#unsavable(room, tooLargeReason(tooLarge.bytesMax), true);
     }
     this.#schedule();
     this.#announceDrained();

@@ -2,7 +2,9 @@
  * Every limit of a gateway: its unit is the end of its name, its default stands here, and how the limits relate is checked at the start.
  */
 
+import type { Journal } from '#shared/journal/journal.ts';
 import { amount, type SettingValues, variableName } from '#shared/runtime/config.ts';
+import type { Store } from '#shared/store/store.ts';
 
 const kiB = 1024;
 const miB = 1024 * kiB;
@@ -73,6 +75,25 @@ export const gatewayLimitSettings = {
 };
 
 export type GatewayLimits = SettingValues<typeof gatewayLimitSettings>;
+
+/**
+ * An edit that is taken must fit into one record, and into one segment of the store: what is refused only there has been seen by everybody.
+ * Returns what is wrong, a line each.
+ */
+export function checkAgainstStorage(
+  { frameBytesMax }: GatewayLimits,
+  journal: Pick<Journal, 'recordBytesMax'>,
+  store: Pick<Store, 'segmentBytesMax'>,
+): readonly string[] {
+  const check = (bytesMax: number, what: string): readonly string[] =>
+    frameBytesMax <= bytesMax
+      ? []
+      : [`${variableName('frameBytesMax')} (${frameBytesMax}) is above the ${bytesMax} bytes ${what}`];
+  return [
+    ...check(journal.recordBytesMax, 'that a record of the journal has at most'),
+    ...check(store.segmentBytesMax, 'that a segment of the store has at most'),
+  ];
+}
 
 /** How the limits must relate for the promises to hold. Returns what is wrong, a line each. */
 export function checkGatewayLimits(limits: GatewayLimits): readonly string[] {

@@ -9,6 +9,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { type Gateway, startGateway } from '#gateway/gateway.ts';
+import { checkAgainstStorage } from '#gateway/limits.ts';
 import { readPages } from '#gateway/pages.ts';
 import { registerPersisterMetrics } from '#persister/metrics.ts';
 import { type Persister, startPersister } from '#persister/persister.ts';
@@ -30,6 +31,12 @@ async function run(config: StandaloneConfig, logger: Logger): Promise<void> {
   const environment = await openEnvironment({ directory: resolve(config.dataDir), commitIntervalMs: config.commitIntervalMs });
   const journal = await openEmbeddedJournal(environment);
   const store = openEmbeddedStore(environment);
+  const faults = checkAgainstStorage(config, journal, store);
+  if (faults.length > 0) {
+    await environment.close();
+    endWith(faults, logger);
+    return;
+  }
   const registry = createRegistry();
   const persister: Persister = startPersister({
     journal,
@@ -84,13 +91,17 @@ async function stop(
   return 0;
 }
 
+function endWith(faults: readonly string[], logger: Logger): void {
+  logger.fatal({ faults }, faults.join('; '));
+  process.exitCode = 2;
+}
+
 // What an edit leaves behind is little and short-lived. Collecting it on four threads cost a tenth of the server's CPU, spent in handing work over.
 setFlagsFromString('--no-parallel-scavenge');
 
 const read = readConfig(process.env);
 if ('faults' in read) {
-  createLogger('standalone', 'info').fatal({ faults: read.faults }, read.faults.join('; '));
-  process.exitCode = 2;
+  endWith(read.faults, createLogger('standalone', 'info'));
 } else {
   const logger = createLogger('standalone', read.config.logLevel);
   onUncaught(logger);

@@ -61,6 +61,11 @@ test.each([
   ['a choice that there is not', { AUTH_MODE: 'maybe' }, ['INKSTREAM_AUTH_MODE', 'maybe']],
   ['an empty value', { DATA_DIR: '' }, ['INKSTREAM_DATA_DIR']],
   ['limits of the gateway that contradict each other', { FRAME_BYTES_MAX: 50_000_000 }, ['OPENING_BYTES_MAX', 'FRAME_BYTES_MAX']],
+  [
+    'a frame that is larger than what can be stored',
+    { FRAME_BYTES_MAX: 68_000_000, OPENING_BYTES_MAX: 80_000_000, UNSAVED_BYTES_MAX: 80_000_000 },
+    ['INKSTREAM_FRAME_BYTES_MAX', 'journal', 'store'],
+  ],
   ['limits of the persister that contradict each other', { RETRY_MS_MIN: 20_000 }, ['RETRY_MS_MIN', 'RETRY_MS_MAX']],
   ['everyone let in from everywhere', { HOST: '0.0.0.0' }, ['INKSTREAM_HOST', 'INKSTREAM_ALLOW_ANYONE']],
   ['half of TLS', { TLS_CERT_FILE: 'cert.pem' }, ['INKSTREAM_TLS_KEY_FILE']],

@@ -242,6 +242,27 @@ test('GW33: too large is final for its room alone', async () => {
   expect(appender.unsavedBytes).toBe(0);
 });
 
+test('GW33: of a document with a record that is too large nothing is appended, since what fits may refer to what does not', async () => {
+  const { appender, calls, clock } = start({ recordBytesMax: 300 });
+  const [a, b] = [fakeRoom('a'), fakeRoom('b')];
+  const [typeA, typeB] = [writer(), writer()];
+  appender.add(typeB(b));
+  appender.add(typeA(a, 'x'.repeat(200)));
+  appender.add(typeA(a, 'x'.repeat(400)));
+  appender.add(typeA(a, 'x'.repeat(200)));
+  appender.add(typeB(b));
+  calls[0]?.answer();
+  await clock.advance(10);
+  expect(calls[1]?.records.map(({ document }) => document)).toEqual(['b']);
+  expect([a.ended(), a.durable()]).toEqual(['too large: the journal takes records of at most 300 bytes', 0]);
+  calls[1]?.answer();
+  await clock.advance(10);
+  expect([b.durable(), appender.unsavedBytes]).toEqual([2, 0]);
+  appender.add(typeA(a, 'x'.repeat(400)));
+  await appender.drained();
+  expect(calls).toHaveLength(2);
+});
+
 test('GW34: what gathered is split where one record would be larger than the journal takes', async () => {
   const { appender, calls, clock } = start({ recordBytesMax: 300 });
   const room = fakeRoom('a');
