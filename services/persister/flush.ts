@@ -18,7 +18,7 @@ import { createSlices } from '#shared/runtime/slices.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import type { Store } from '#shared/store/store.ts';
 
-import type { DocumentRecords, Gathering } from './intake.ts';
+import { createAllowance, type DocumentRecords, type Gathering } from './intake.ts';
 import type { PersisterLimits } from './limits.ts';
 import type { DeadLetter, DeadLetterOffice, PersisterMetrics } from './reporting.ts';
 import { isUnavailable, persevere, type Retrying } from './retry.ts';
@@ -80,7 +80,11 @@ type Written =
   | { readonly kind: 'gave-up' }
   | Extract<Flushed, { readonly kind: 'too-large' }>;
 
-/** Merges and writes document after document, several at a time; a write that fails is tried again. `stored` gets what was written. */
+/**
+ * Merges and writes document after document, several at a time: as many as are worth one sync of the store, and no more, since
+ * whoever else writes to it, such as the journal in the same directory, waits until all of that is on the disk. A write that
+ * fails is tried again. `stored` gets what was written.
+ */
 async function writeSegments(
   documents: Map<DocumentName, DocumentRecords>,
   stored: Map<DocumentName, { readonly segments: number; readonly bytes: number }>,
@@ -91,6 +95,7 @@ async function writeSegments(
   const letters: DeadLetter[] = [];
   const ended: Exclude<Written, { readonly kind: 'written' }>[] = [];
   const slices = createSlices(clock, limits.flushSliceMs);
+  const underWay = createAllowance(limits.segmentWriteBytesMax);
   const cut = { segmentBytesMax: store.segmentBytesMax, runBytes: limits.flushBytes };
 
   const writeOne = async (document: DocumentName, records: DocumentRecords): Promise<void> => {
@@ -98,7 +103,7 @@ async function writeSegments(
     const segments = makeSegments(document, records, merge, cut);
     // One after the other: what is stored of a document never has a hole in it.
     for (;;) {
-      for (let turn = slices(); turn !== undefined; turn = slices()) await turn;
+      for (let wait = underWay.room() ?? slices(); wait !== undefined; wait = underWay.room() ?? slices()) await wait;
       const { value: made } = segments.next();
       if (made === undefined) break;
       if (made.kind === 'too-large') {
@@ -109,13 +114,15 @@ async function writeSegments(
         letters.push({ partition, offset, document, reason, bytes: update });
       const { segment } = made;
       if (segment === undefined) continue;
-      const done = await persevere(() => store.putSegment(segment), retrying);
+      const { byteLength } = segment.update;
+      underWay.take(byteLength);
+      const done = await persevere(() => store.putSegment(segment), retrying).finally(() => underWay.giveBack(byteLength));
       if (done.kind === 'gave-up') {
         ended.push(done);
         return;
       }
       written.segments++;
-      written.bytes += segment.update.byteLength;
+      written.bytes += byteLength;
     }
     stored.set(document, written);
   };

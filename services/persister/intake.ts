@@ -86,7 +86,7 @@ function takeRecord(gathering: Gathering, offset: Offset, record: JournalRecord)
   }
 }
 
-/** The bytes that all partitions together may hold. */
+/** The bytes that several may hold together. Each asks for room before it takes what it has, and may go over by that. */
 export type Allowance = {
   readonly take: (bytes: number) => void;
   readonly giveBack: (bytes: number) => void;

@@ -11,7 +11,12 @@ export const persisterSettings = {
   flushIntervalMs: amount('ms', 1_000, 'how long records of a partition are gathered before they are stored'),
   flushBytes: amount('bytes', mebibyte, 'gathered updates of one partition that are stored without waiting for the interval'),
   flushSliceMs: amount('ms', 5, 'how long a flush may merge before it lets the rest of the process run'),
-  segmentWritesMax: amount('writes', 64, 'segments that one partition writes to the store at the same time'),
+  segmentWritesMax: amount('writes', 16, 'segments that one partition writes to the store at the same time'),
+  segmentWriteBytesMax: amount(
+    'bytes',
+    4 * mebibyte,
+    'in segments that one partition writes at the same time; past it the next one waits (a segment may go over)',
+  ),
   gatherBytesMax: amount(
     'bytes',
     64 * mebibyte,

@@ -4,6 +4,7 @@ import type { PartitionState } from '#persister/reporting.ts';
 import { mergeUpdates } from '#shared/document/merge.ts';
 import type { Batch, FollowEnd, Journal } from '#shared/journal/journal.ts';
 import { createMemoryJournal } from '#shared/journal/memory.ts';
+import { nextTurn } from '#shared/runtime/slices.ts';
 import { NewerVersion, type Segment, type Store, StoreUnavailable } from '#shared/store/store.ts';
 import { settle, virtualClock } from '#test/harness/virtual-clock.ts';
 import { nameOf, recordOf, typists } from '#test/simulation/persister/typing.ts';
@@ -129,6 +130,54 @@ describe('flushing', () => {
     const running = run(world, { limits: { ...smallLimits, flushBytes: 100 } });
     await append(world, typists(1, documents)(30));
     await until(running.clock, 'stored without waiting', () => isCaughtUp(world), 0);
+  });
+
+  test('PS28: what a flush writes at the same time is bounded in number and in bytes', async () => {
+    const world = createWorld();
+    const names = Array.from({ length: 100 }, (_, index) => nameOf(`document-${index}`));
+    await append(world, names.map((name) => typists(1, [name])(1)).flat());
+    const writing: number[] = [];
+    const longest = { writes: 0, bytes: 0 };
+    const storeOf = (store: Store): Store => ({
+      ...store,
+      putSegment: async (segment) => {
+        writing.push(segment.update.byteLength);
+        longest.writes = Math.max(longest.writes, writing.length);
+        // It may go over by the last.
+        longest.bytes = Math.max(
+          longest.bytes,
+          writing.slice(0, -1).reduce((sum, bytes) => sum + bytes, 0),
+        );
+        await nextTurn();
+        writing.splice(writing.indexOf(segment.update.byteLength), 1);
+        await store.putSegment(segment);
+      },
+    });
+    const limits = { ...smallLimits, segmentWritesMax: 7, segmentWriteBytesMax: 1_000_000 };
+    const few = run(world, { storeOf, limits });
+    await until(few.clock, 'stored', () => isCaughtUp(world));
+    expect(longest.writes).toBe(7);
+    await few.persister.stop();
+
+    const again = createWorld();
+    await append(again, names.map((name) => typists(1, [name])(1)).flat());
+    Object.assign(longest, { writes: 0, bytes: 0 });
+    const small = run(again, { storeOf, limits: { ...limits, segmentWritesMax: 100, segmentWriteBytesMax: 200 } });
+    await until(small.clock, 'stored', () => isCaughtUp(again));
+    expect(longest.writes).toBeGreaterThan(1);
+    expect(longest.bytes).toBeGreaterThan(0);
+    expect(longest.bytes).toBeLessThan(200);
+    await small.persister.stop();
+  });
+
+  test('PS28: a write that fails for good lets go of those that wait for room', async () => {
+    const world = createWorld();
+    const names = Array.from({ length: 5 }, (_, index) => nameOf(`document-${index}`));
+    await append(world, names.map((name) => typists(1, [name])(1)).flat());
+    const refusing = (store: Store): Store => ({ ...store, putSegment: () => Promise.reject(new NewerVersion('newer')) });
+    const running = run(world, { storeOf: refusing, limits: { ...smallLimits, segmentWriteBytesMax: 1 } });
+    await until(running.clock, 'stopped', () => stateOf(running)?.kind === 'stopped');
+    await running.persister.stop();
   });
 
   test('PS27: however many documents a flush merges, the rest of the process runs in between', async () => {
