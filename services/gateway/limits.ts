@@ -3,7 +3,7 @@
  */
 
 import type { Journal } from '#shared/journal/journal.ts';
-import { amount, type SettingValues, variableName } from '#shared/runtime/config.ts';
+import { amount, duration, type SettingValues, variableName } from '#shared/runtime/config.ts';
 import type { Store } from '#shared/store/store.ts';
 
 const kiB = 1024;
@@ -41,7 +41,7 @@ export const gatewayLimitSettings = {
   documentsMax: amount('documents', 20_000, 'documents open at once; further ones are refused for now (1013)'),
   roomsBytesMax: amount('bytes', 2048 * miB, 'bytes of all open documents; past it further ones are refused for now (1013)', miB),
   sessionsPerDocumentMax: amount('sessions', 20_000, 'sessions on one document; further ones are refused for now (1013)'),
-  roomIdleMs: amount('ms', 10_000, 'how long a document stays in memory after its last session'),
+  roomIdleMs: duration(10_000, 'how long a document stays in memory after its last session'),
   tailBytesMax: amount('bytes', 64 * miB, 'journal records kept in memory for documents that open next', kiB),
   foldBytesMax: amount(
     'bytes',
@@ -51,7 +51,7 @@ export const gatewayLimitSettings = {
   ),
 
   // What goes out.
-  flushDelayMsMax: amount('ms', 8, 'longest that edits are gathered under load before they are published', 0, 1000),
+  flushDelayMsMax: duration(8, 'longest that edits are gathered under load before they are published', 0, 1000),
   outboxHighWaterBytes: amount(
     'bytes',
     256 * kiB,
@@ -66,12 +66,12 @@ export const gatewayLimitSettings = {
   ),
   fragmentBytes: amount('bytes', 64 * kiB, 'size of the pieces in which large messages are sent', kiB),
   missedBytesMax: amount('bytes', miB, 'recent updates that a document keeps for its slow sessions', 0),
-  keepAliveMs: amount('ms', 20_000, 'a connection to which nothing was sent for so long is sent an empty frame', 100, 25_000),
+  keepAliveMs: duration(20_000, 'a connection to which nothing was sent for so long is sent an empty frame', 100, 25_000),
 
   // The journal.
-  appendIntervalMs: amount('ms', 4, 'shortest time between two appends under load', 0, 1000),
+  appendIntervalMs: duration(4, 'shortest time between two appends under load', 0, 1000),
   unsavedBytesMax: amount('bytes', 64 * miB, 'edits that wait for the journal; past it their documents are closed (1013)', kiB),
-  unsavedMsMax: amount('ms', 15_000, 'longest that edits wait for the journal; past it their documents are closed (1013)', 100),
+  unsavedMsMax: duration(15_000, 'longest that edits wait for the journal; past it their documents are closed (1013)', 100),
 };
 
 export type GatewayLimits = SettingValues<typeof gatewayLimitSettings>;

@@ -3,14 +3,14 @@
  * start (`limitProblems`), because two limits that contradict each other show up only under load.
  */
 
-import { amount, type SettingValues, variableName } from '#shared/runtime/config.ts';
+import { amount, duration, type SettingValues, variableName } from '#shared/runtime/config.ts';
 
 const mebibyte = 1024 * 1024;
 
 export const persisterSettings = {
-  flushIntervalMs: amount('ms', 1_000, 'how long records of a partition are gathered before they are stored'),
+  flushIntervalMs: duration(1_000, 'how long records of a partition are gathered before they are stored'),
   flushBytes: amount('bytes', mebibyte, 'gathered updates of one partition that are stored without waiting for the interval'),
-  flushSliceMs: amount('ms', 5, 'how long a flush may merge before it lets the rest of the process run'),
+  flushSliceMs: duration(5, 'how long a flush may merge before it lets the rest of the process run'),
   segmentWritesMax: amount('writes', 16, 'segments that one partition writes to the store at the same time'),
   segmentWriteBytesMax: amount(
     'bytes',
@@ -29,10 +29,10 @@ export const persisterSettings = {
     0,
   ),
 
-  retryMsMin: amount('ms', 100, 'the first wait after the store or the journal was not available; it doubles, with jitter'),
-  retryMsMax: amount('ms', 10_000, 'the longest such wait'),
-  stopMsMax: amount('ms', 5_000, 'how long stopping may take, whatever the store does'),
-  lagIntervalMs: amount('ms', 1_000, 'how often the journal is asked for its ends, to tell how far the store is behind'),
+  retryMsMin: duration(100, 'the first wait after the store or the journal was not available; it doubles, with jitter'),
+  retryMsMax: duration(10_000, 'the longest such wait'),
+  stopMsMax: duration(5_000, 'how long stopping may take, whatever the store does'),
+  lagIntervalMs: duration(1_000, 'how often the journal is asked for its ends, to tell how far the store is behind'),
 
   compactionSegmentsMin: amount('segments', 64, 'segments of a document that make it due for compaction, however small'),
   compactionBytesPerSegment: amount(
@@ -42,25 +42,20 @@ export const persisterSettings = {
   ),
   compactionBytesMin: amount('bytes', 64 * 1024, 'bytes in segments of a document that make it due, however few segments'),
   compactionSnapshotPercent: amount('percent', 25, 'of its snapshot that its segments must reach, where that is more'),
-  compactionMsMax: amount('ms', 60_000, 'how long compacting one document may take in its thread'),
+  compactionMsMax: duration(60_000, 'how long compacting one document may take in its thread'),
   compactionHeapMbMax: amount('MB', 2_048, 'the heap of the compaction thread; running out of it ends that thread alone'),
-  compactionIdleMs: amount('ms', 30_000, 'after which an idle compaction thread is ended'),
-  compactionRetryMsMin: amount(
-    'ms',
+  compactionIdleMs: duration(30_000, 'after which an idle compaction thread is ended'),
+  compactionRetryMsMin: duration(
     60_000,
     'how long a document that could not be compacted is left alone; it doubles with each failure',
   ),
-  compactionRetryMsMax: amount('ms', 3_600_000, 'the longest time that it is left alone'),
+  compactionRetryMsMax: duration(3_600_000, 'the longest time that it is left alone'),
   compactionDocumentsMax: amount(
     'documents',
     10_000,
     'whose growth is remembered; a forgotten one is looked up when it is written next',
   ),
-  retireAfterMs: amount(
-    'ms',
-    60_000,
-    'after a head has moved, when what it covers is deleted: readers that began before are done',
-  ),
+  retireAfterMs: duration(60_000, 'after a head has moved, when what it covers is deleted: readers that began before are done'),
 };
 
 export type PersisterLimits = SettingValues<typeof persisterSettings>;

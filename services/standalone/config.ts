@@ -4,7 +4,7 @@
 
 import { checkGatewayLimits, gatewayLimitSettings } from '#gateway/limits.ts';
 import { limitProblems, persisterSettings } from '#persister/limits.ts';
-import { amount, choice, flag, readSettings, type SettingValues, text, variableName } from '#shared/runtime/config.ts';
+import { amount, choice, duration, flag, readSettings, type SettingValues, text, variableName } from '#shared/runtime/config.ts';
 import { logLevels } from '#shared/runtime/telemetry.ts';
 
 const processSettings = {
@@ -25,14 +25,13 @@ const processSettings = {
     2_000_000,
     'records that the store may be behind; past it writers are closed until it catches up (1013)',
   ),
-  commitIntervalMs: amount(
-    'ms',
+  commitIntervalMs: duration(
     25,
     'shortest time between two commits to disk under load; a lone edit is committed at once, a busy server tells "saved" a little later',
     0,
     1_000,
   ),
-  drainSpreadMs: amount('ms', 3_000, 'how long a stopping server takes to send its clients away', 1, 5_000),
+  drainSpreadMs: duration(3_000, 'how long a stopping server takes to send its clients away', 1, 5_000),
 };
 
 export const standaloneSettings = { ...processSettings, ...gatewayLimitSettings, ...persisterSettings };

@@ -40,6 +40,13 @@ export const amount = (unit: string, fallback: number, about: string, min = 1, m
   about,
 });
 
+/** A timer that is set for longer goes off at once (Node: `setTimeout`). */
+const durationMsMax = 2 ** 31 - 1;
+
+/** A time in ms, at least 1 unless `min` says otherwise, and no longer than a timer runs: 24 days. */
+export const duration = (fallback: number, about: string, min = 1, max = durationMsMax): Setting<number> =>
+  amount('ms', fallback, about, min, max);
+
 /** Any text that is not empty. */
 export const text = (unit: string, fallback: string, about: string): Setting<string> => ({
   schema: z.string().min(1, 'is empty'),

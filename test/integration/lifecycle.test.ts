@@ -58,6 +58,7 @@ test.each([
   ['an unknown setting', { FRAME_BYTES_MAXIMUM: 1 }, ['INKSTREAM_FRAME_BYTES_MAXIMUM']],
   ['a number that is none', { PORT: 'http' }, ['INKSTREAM_PORT', 'http']],
   ['a number out of its range', { PORT: 65_536 }, ['INKSTREAM_PORT', '65536']],
+  ['a time that is longer than a timer runs', { UNSAVED_MS_MAX: 3_000_000_000 }, ['INKSTREAM_UNSAVED_MS_MAX', '3000000000']],
   ['a choice that there is not', { AUTH_MODE: 'maybe' }, ['INKSTREAM_AUTH_MODE', 'maybe']],
   ['an empty value', { DATA_DIR: '' }, ['INKSTREAM_DATA_DIR']],
   ['limits of the gateway that contradict each other', { FRAME_BYTES_MAX: 50_000_000 }, ['OPENING_BYTES_MAX', 'FRAME_BYTES_MAX']],
