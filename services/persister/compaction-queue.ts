@@ -7,7 +7,8 @@
  * earlier persister left uncleaned is found then.
  *
  * A document that can't be compacted stays as it is: its segments are kept and nothing is lost, but it opens more and more slowly. So that is
- * said, and tried again after longer and longer waits: never in a hot loop, and never in the way of the others.
+ * said, and tried again after longer and longer waits, whether or not somebody writes to it: never in a hot loop, and never in the way of the
+ * others.
  */
 
 import type { DocumentName } from '#shared/document/name.ts';
@@ -41,8 +42,8 @@ type Remembered = {
   looked: boolean;
   failures: number;
   failure: string;
-  /** Not before this; monotonic milliseconds. */
-  restUntil: number;
+  /** Runs while it is left alone after a failure, and then queues it again. */
+  rest: Timer | undefined;
 };
 
 type Retirement = { readonly document: DocumentName; readonly head: Head };
@@ -72,28 +73,27 @@ export class CompactionQueue {
 
   /** Tells it of segments that were stored, and that the checkpoint covers. */
   grew(document: DocumentName, segments: number, bytes: number): void {
-    const { clock, limits } = this.#context;
+    const { limits } = this.#context;
     const remembered = this.#remembered.get(document) ?? {
       growth: nothing,
       looked: false,
       failures: 0,
       failure: '',
-      restUntil: 0,
+      rest: undefined,
     };
     const { growth } = remembered;
     remembered.growth = { ...growth, segments: growth.segments + segments, bytes: growth.bytes + bytes };
     this.#remembered.delete(document);
     this.#remembered.set(document, remembered);
     if (this.#remembered.size > limits.compactionDocumentsMax) {
-      for (const oldest of this.#remembered.keys()) {
+      for (const [oldest, { rest }] of this.#remembered) {
+        rest?.cancel();
         this.#remembered.delete(oldest);
         break;
       }
     }
     if (remembered.looked && !isDue(remembered.growth, limits)) return;
-    if (clock.monotonic() < remembered.restUntil || this.#queue.size >= limits.compactionDocumentsMax) return;
-    this.#queue.add(document);
-    this.#alarm.ring();
+    if (remembered.rest === undefined) this.#enqueue(document);
   }
 
   /** Works until the persister drains. Never rejects. */
@@ -106,6 +106,7 @@ export class CompactionQueue {
       if (failures > 0) await pause(clock, backoffMs(failures, limits.retryMsMin, limits.retryMsMax, random), draining);
     }
     for (const timer of this.#retirementTimers) timer.cancel();
+    for (const { rest } of this.#remembered.values()) rest?.cancel();
     await this.#context.compactor.end();
   }
 
@@ -117,6 +118,13 @@ export class CompactionQueue {
       failing: failing.length,
       failures: worst.map(([document, { failures, failure }]) => ({ document, failures, reason: failure })),
     };
+  }
+
+  /** Where there is no room it is left out, until it is written next. */
+  #enqueue(document: DocumentName): void {
+    if (this.#queue.size >= this.#context.limits.compactionDocumentsMax) return;
+    this.#queue.add(document);
+    this.#alarm.ring();
   }
 
   /** One retirement or one document. False where the store was not available; then it is still queued. */
@@ -205,7 +213,11 @@ export class CompactionQueue {
     remembered.failure = reason;
     remembered.looked = false;
     const waitMs = backoffMs(remembered.failures, limits.compactionRetryMsMin, limits.compactionRetryMsMax, random);
-    remembered.restUntil = clock.monotonic() + waitMs;
+    remembered.rest?.cancel();
+    remembered.rest = clock.after(waitMs, () => {
+      remembered.rest = undefined;
+      this.#enqueue(document);
+    });
   }
 
   #retireLater(document: DocumentName, head: Head): void {

@@ -333,6 +333,40 @@ describe('in the persister', () => {
     await expectNothingMissing(world, 'around a document that bites');
   });
 
+  test('PS23: it is tried again when nobody writes to it any more, too', async () => {
+    const world = createWorld();
+    let bites = true;
+    const running = run(world, {
+      compactWith: (updates) => {
+        if (bites) throw new Error('it bites');
+        return compact(updates);
+      },
+      limits: { ...smallLimits, compactionRetryMsMin: 10_000, compactionRetryMsMax: 40_000 },
+      random: () => 1,
+    });
+    const type = typists(1, [document]);
+    for (let round = 0; round < 2; round++) {
+      await append(world, type(5));
+      await pass(running.clock, 1_100);
+    }
+    const failures = (): number => running.errors.filter((error) => error === 'compaction-threw').length;
+    await until(running.clock, 'failed once', () => failures() === 1);
+    for (const [waitMs, wanted] of [
+      [9_000, 1],
+      [2_000, 2],
+      [17_000, 2],
+      [4_000, 3],
+    ] as const) {
+      await pass(running.clock, waitMs);
+      expect(failures()).toBe(wanted);
+    }
+    bites = false;
+    await pass(running.clock, 41_000);
+    expect(running.compactions).toBe(1);
+    expect(running.persister.status().compaction).toMatchObject({ failing: 0, failures: [] });
+    await expectNothingMissing(world, 'afterwards');
+  });
+
   test('PS24: after a restart a document is looked at when it is written next, and its leavings are found', async () => {
     const world = createWorld();
     const type = typists(1, [document]);
