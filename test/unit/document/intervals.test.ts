@@ -1,3 +1,4 @@
+import * as encoding from 'lib0/encoding';
 import { expect, test } from 'vitest';
 import * as Y from 'yjs';
 import { IntervalSet } from '#shared/document/intervals.ts';
@@ -62,6 +63,63 @@ test('DO26: many at once, in any order, are the same as one by one, and take no 
   const two = new IntervalSet();
   two.addAll(inTurns);
   expect(two.count).toBe(count);
+});
+
+test('DO26: thousands of intervals, joined and filled from all sides, are the set of their clocks', () => {
+  const clocks = 12_000;
+  for (let seed = 1; seed <= 6; seed++) {
+    const random = seeded(seed);
+    const set = new IntervalSet();
+    const expected = new Uint8Array(clocks);
+    for (let batch = 0; batch < 120; batch++) {
+      // Few and many at once, single clocks and long ranges, gathered and scattered.
+      const longest = random.pick([1, 1, 1, 3, random.chance(0.1) ? 4_000 : 40]);
+      const from = random.pick([0, 0, random.integer(clocks)]);
+      const ranges = Array.from({ length: random.pick([1, 5, 33, 60, 700]) }, () => {
+        const start = from + random.integer(clocks - from);
+        return [1, start, Math.min(clocks, start + 1 + random.integer(longest))];
+      });
+      for (const [, start, end] of ranges) expected.fill(1, start, end);
+      set.addAll(ranges.flat());
+      const lengths = lengthsOf(expected);
+      expect(set.count).toBe(lengths.size);
+      expect(hexOf(set.encode())).toBe(hexOf(deleteSetOf(lengths)));
+      for (const [start, length] of lengths) {
+        if (set.covers(1, start, start + length) && !set.covers(1, start, start + length + 1)) continue;
+        throw new Error(`${start} to ${start + length}`);
+      }
+    }
+  }
+});
+
+/** From the first clock of each interval to how many it has. */
+function lengthsOf(clocks: Uint8Array): ReadonlyMap<number, number> {
+  const lengths = new Map<number, number>();
+  let start = -1;
+  for (const [clock, isIn] of clocks.entries()) {
+    if (isIn === 0) start = -1;
+    else if (start < 0) lengths.set((start = clock), 1);
+    else lengths.set(start, clock - start + 1);
+  }
+  return lengths;
+}
+
+const deleteSetOf = (lengths: ReadonlyMap<number, number>): Uint8Array =>
+  encoding.encode((encoder) => {
+    for (const number of [1, 1, lengths.size, ...[...lengths].flat()]) encoding.writeVarUint(encoder, number);
+  });
+
+// Walking over what is there for each of them, or moving it, would take minutes.
+test('DO26: adding costs by what is added, also at the beginning of a million', () => {
+  const set = new IntervalSet();
+  const known = 1_000_000;
+  set.addAll(Array.from({ length: known }, (_, index) => [1, index * 10, index * 10 + 1]).flat());
+  const updates = 2_000;
+  const each = 40;
+  for (let update = 0; update < updates; update++) {
+    set.addAll(Array.from({ length: each }, (_, index) => (update * each + index) * 10 + 5).flatMap((at) => [1, at, at + 1]));
+  }
+  expect(set.count).toBe(known + updates * each);
 });
 
 test('DO26: it is encoded as the delete set that Yjs writes, also after a change', () => {
