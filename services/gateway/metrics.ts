@@ -4,7 +4,7 @@
 
 import type { Appender } from '#gateway/appender.ts';
 import type { Traffic } from '#gateway/outbox.ts';
-import type { RoomCounters } from '#gateway/room.ts';
+import type { RoomCounters } from '#gateway/room-parts.ts';
 import type { Rooms } from '#gateway/rooms.ts';
 import { countFrom, countKindsFrom, gaugeFrom, histogram, type Registry } from '#shared/runtime/metrics.ts';
 

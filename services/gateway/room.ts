@@ -15,7 +15,8 @@ import type { CatchUp, Outbox, Position } from '#gateway/outbox.ts';
 import { DiffCache } from '#gateway/diff-cache.ts';
 import { bytesOf, type Parts } from '#gateway/framing.ts';
 import { type Held, HeldUpdates } from '#gateway/held-updates.ts';
-import { Presence, type PresenceLimits, type Speaker } from '#gateway/presence.ts';
+import { Presence, type Speaker } from '#gateway/presence.ts';
+import type { RoomParts } from '#gateway/room-parts.ts';
 import type { DocumentState } from '#shared/document/document-state.ts';
 import { impliedDeletions } from '#shared/document/implied-deletions.ts';
 import { storedUpdateLimits } from '#shared/document/limits.ts';
@@ -24,7 +25,6 @@ import type { DocumentName } from '#shared/document/name.ts';
 import type { Missing } from '#shared/document/readiness.ts';
 import { type Scanned, scanUpdate } from '#shared/document/scan.ts';
 import { encodeStateVector, parseStateVector } from '#shared/document/state-vector.ts';
-import type { Clock } from '#shared/runtime/clock.ts';
 import { type Closing, malformed, restarting, tooLarge, tryLater } from '#shared/wire/close-codes.ts';
 
 /** When a frame is settled: once the room's `durable` is at least `at`; `Infinity` while it waits for updates that it refers to. */
@@ -42,32 +42,6 @@ export type Member = {
   readonly askAgain: () => void;
   readonly close: (closing: Closing) => void;
 };
-
-export type RoomLimits = PresenceLimits & {
-  readonly documentBytesMax: number;
-  readonly heldBytesMax: number;
-  readonly missedBytesMax: number;
-  readonly foldBytesMax: number;
-};
-
-/** What rooms share: their limits, counters, and the way to what happens outside of them. */
-export type RoomParts = {
-  readonly limits: RoomLimits;
-  readonly clock: Pick<Clock, 'monotonic'>;
-  /** Asks for a `flush` at the end of the tick, or a little later under load. */
-  readonly requestFlush: (room: Room) => void;
-  /** Why nothing may be written now, or undefined. */
-  readonly writersMustWait: () => string | undefined;
-  /** What all rooms together have in memory, and may have. Each adds what it grows by, since adding up thousands takes too long. */
-  readonly memory: RoomMemory;
-  /** The room is gone: nothing it had may be used again. */
-  readonly onDiscarded: (room: Room) => void;
-  readonly counters: RoomCounters;
-};
-
-export type RoomMemory = { bytes: number; readonly bytesMax: number };
-
-export type RoomCounters = { editsIn: number; nothingNew: number; held: number; flushes: number };
 
 /** Time without asking Yjs what it deletes, in multiples of what asking took: a document may be made so that it takes long. */
 const foldRestFactor = 20;

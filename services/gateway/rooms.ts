@@ -14,7 +14,8 @@
  */
 
 import { PartitionTail, readRecords, type TailRecord } from '#gateway/partition-tail.ts';
-import { type Member, Room, type RoomMemory, type RoomParts } from '#gateway/room.ts';
+import { type Member, Room } from '#gateway/room.ts';
+import type { RoomMemory, RoomParts } from '#gateway/room-parts.ts';
 import type { UpdateLimits } from '#shared/document/limits.ts';
 import type { DocumentState } from '#shared/document/document-state.ts';
 import { DocumentUnreadable, loadDocumentState } from '#shared/document/load.ts';
