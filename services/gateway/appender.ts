@@ -84,7 +84,10 @@ export class Appender {
   #lastSavedAt = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
   #deadline: Timer | undefined;
-  readonly #drained: (() => void)[] = [];
+  /** Appends that were begun, and that ended, one way or the other. */
+  #begun = 0;
+  #ended = 0;
+  #drained: { readonly ended: number; readonly resolve: () => void }[] = [];
   #losses: Set<DocumentName> | undefined;
 
   constructor(parts: AppenderParts) {
@@ -128,10 +131,11 @@ export class Appender {
     else this.#schedule();
   }
 
-  /** Resolves when nothing waits any more: all durable, or given up. */
+  /** Resolves when all that was added until now is durable, or given up, whatever is added meanwhile. */
   drained(): Promise<void> {
-    if (this.#attempt === undefined && this.#waiting.size === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#drained.push(resolve));
+    const ended = this.#waiting.size > 0 ? this.#begun + 1 : this.#begun;
+    if (this.#ended >= ended) return Promise.resolve();
+    return new Promise((resolve) => this.#drained.push({ ended, resolve }));
   }
 
   #schedule(): void {
@@ -147,12 +151,13 @@ export class Appender {
 
   #begin(): void {
     const { clock, journal, limits } = this.#parts;
+    this.#begun++;
     const all = [...this.#waiting.values()].map((waiting) => ({ ...waiting, records: this.#recordsOf(waiting) }));
     const tooLarge = all.filter(({ records }) => records.some(({ update }) => update.length > journal.recordBytesMax));
     // All of such a room's records, for those that fit may refer to the one that does not.
     for (const { room } of tooLarge) this.#unsavable(room, tooLargeReason(journal.recordBytesMax), true);
     if (this.#waiting.size === 0) {
-      this.#announceDrained();
+      this.#finish();
       return;
     }
     const rooms = all.filter(({ room }) => this.#waiting.has(room));
@@ -205,7 +210,6 @@ export class Appender {
       else this.#unsavable(room, tooLargeReason(tooLarge.bytesMax), true);
     }
     this.#schedule();
-    this.#announceDrained();
   }
 
   #failed(attempt: Attempt, error: unknown): void {
@@ -224,12 +228,12 @@ export class Appender {
 
   #giveUp(reason: string): void {
     const rooms = this.unsavedRooms;
+    if (this.#waiting.size > 0) this.#begun++;
     this.#finish();
     this.#waiting = new Map();
     this.#waitingBytes = 0;
     this.#parts.logger.error({ rooms: rooms.size }, `gave up saving: ${reason}`);
     for (const room of rooms) this.#unsavable(room, reason, false);
-    this.#announceDrained();
   }
 
   #unsavable(room: Saved, reason: string, tooLarge: boolean): void {
@@ -241,17 +245,16 @@ export class Appender {
   }
 
   #finish(): void {
+    this.#ended = this.#begun;
     this.#attempt = undefined;
     this.#attemptBytes = 0;
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#deadline?.cancel();
     this.#deadline = undefined;
-  }
-
-  #announceDrained(): void {
-    if (this.#attempt !== undefined || this.#waiting.size > 0) return;
-    for (const resolve of this.#drained.splice(0)) resolve();
+    const { ended = [], waiting = [] } = Object.groupBy(this.#drained, (one) => (one.ended <= this.#ended ? 'ended' : 'waiting'));
+    this.#drained = waiting;
+    for (const { resolve } of ended) resolve();
   }
 }
 

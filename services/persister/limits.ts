@@ -31,7 +31,7 @@ export const persisterSettings = {
 
   retryMsMin: duration(100, 'the first wait after the store or the journal was not available; it doubles, with jitter'),
   retryMsMax: duration(10_000, 'the longest such wait'),
-  stopMsMax: duration(5_000, 'how long stopping may take, whatever the store does'),
+  stopMsMax: duration(3_000, 'how long stopping may take, whatever the store does'),
   lagIntervalMs: duration(1_000, 'how often the journal is asked for its ends, to tell how far the store is behind'),
 
   compactionSegmentsMin: amount('segments', 64, 'segments of a document that make it due for compaction, however small'),

@@ -5,6 +5,7 @@
 import { checkGatewayLimits, gatewayLimitSettings } from '#gateway/limits.ts';
 import { limitProblems, persisterSettings } from '#persister/limits.ts';
 import { amount, choice, duration, flag, readSettings, type SettingValues, text, variableName } from '#shared/runtime/config.ts';
+import { processStopMsMax } from '#shared/runtime/shutdown.ts';
 import { logLevels } from '#shared/runtime/telemetry.ts';
 
 const processSettings = {
@@ -34,6 +35,9 @@ const processSettings = {
   drainSpreadMs: duration(3_000, 'how long a stopping server takes to send its clients away', 1, 5_000),
 };
 
+/** How long a stopping process waits for its last edits to be saved, besides sending its clients away and stopping the persister, in ms. */
+export const appendMs = 3_000;
+
 export const standaloneSettings = { ...processSettings, ...gatewayLimitSettings, ...persisterSettings };
 
 export type StandaloneConfig = SettingValues<typeof standaloneSettings>;
@@ -49,6 +53,12 @@ function checkTogether(config: StandaloneConfig): readonly string[] {
   }
   if ((config.tlsCertFile === '') !== (config.tlsKeyFile === '')) {
     faults.push(`${variableName('tlsCertFile')} and ${variableName('tlsKeyFile')} go together; one of them is missing`);
+  }
+  const stopMs = config.drainSpreadMs + appendMs + config.stopMsMax;
+  if (stopMs >= processStopMsMax) {
+    faults.push(
+      `${variableName('drainSpreadMs')} (${config.drainSpreadMs}), ${appendMs} ms for saving and ${variableName('stopMsMax')} (${config.stopMsMax}) are ${stopMs} ms together: a process that stops has less than ${processStopMsMax}`,
+    );
   }
   return faults;
 }

@@ -20,10 +20,7 @@ import { createRegistry } from '#shared/runtime/metrics.ts';
 import { onStop, onUncaught } from '#shared/runtime/shutdown.ts';
 import { createLogger, type Logger } from '#shared/runtime/telemetry.ts';
 import { openEmbeddedStore } from '#shared/store/embedded.ts';
-import { readConfig, type StandaloneConfig } from './config.ts';
-
-/** What is left of the ten seconds of a drain, after sessions were sent away, for appending and for storing. */
-const appendMs = 3_000;
+import { appendMs, readConfig, type StandaloneConfig } from './config.ts';
 
 const pagesFolder = fileURLToPath(new URL('../pages/dist', import.meta.url));
 

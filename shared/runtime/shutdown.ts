@@ -5,7 +5,7 @@
 import type { Logger } from '#shared/runtime/telemetry.ts';
 
 /** A process that was told to stop has this long (design: exit within 10 s). */
-const stopMsMax = 9_500;
+export const processStopMsMax = 9_500;
 
 /** Runs `stop` once, at the first SIGTERM or SIGINT, and exits with the code that it returns; 1 where it fails or takes too long. */
 export function onStop(logger: Logger, stop: () => Promise<number>): void {
@@ -18,9 +18,9 @@ export function onStop(logger: Logger, stop: () => Promise<number>): void {
     isStopping = true;
     logger.info({ signal }, 'stopping');
     setTimeout(() => {
-      logger.error({ stopMsMax }, 'stopping took too long: ending now');
+      logger.error({ processStopMsMax }, 'stopping took too long: ending now');
       process.exit(1);
-    }, stopMsMax).unref();
+    }, processStopMsMax).unref();
     stop().then(
       (code) => process.exit(code),
       (error: unknown) => {

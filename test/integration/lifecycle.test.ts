@@ -68,6 +68,11 @@ test.each([
     ['INKSTREAM_FRAME_BYTES_MAX', 'journal', 'store'],
   ],
   ['limits of the persister that contradict each other', { RETRY_MS_MIN: 20_000 }, ['RETRY_MS_MIN', 'RETRY_MS_MAX']],
+  [
+    'times of stopping that are too long together',
+    { STOP_MS_MAX: 4_000 },
+    ['INKSTREAM_DRAIN_SPREAD_MS', 'INKSTREAM_STOP_MS_MAX'],
+  ],
   ['everyone let in from everywhere', { HOST: '0.0.0.0' }, ['INKSTREAM_HOST', 'INKSTREAM_ALLOW_ANYONE']],
   ['half of TLS', { TLS_CERT_FILE: 'cert.pem' }, ['INKSTREAM_TLS_KEY_FILE']],
 ] as const)('SA6: %s ends the start with exit code 2 and one line that names it', async (_, settings, named) => {
@@ -170,7 +175,7 @@ test('SA9: told to stop as soon as it is ready it exits with 0', async () => {
 });
 
 test('SA10: while it drains it is not ready and takes nobody in; a second SIGTERM ends it at once', async () => {
-  const server = await start({ settings: { DRAIN_SPREAD_MS: 5000 } });
+  const server = await start({ settings: { DRAIN_SPREAD_MS: 5000, STOP_MS_MAX: 1000 } });
   const people = Array.from({ length: 90 }, () => open({ url: server.wsUrl, document: 'notes' }));
   await Promise.all(people.map((client) => client.synced()));
   expect((await fetch(`${server.url}/readyz`)).status).toBe(200);

@@ -280,7 +280,7 @@ test('GW34: what gathered is split where one record would be larger than the jou
   expect(textOf(records)).toBe('y'.repeat(1_100));
 });
 
-test('GW35: drained means that nothing waits any more', async () => {
+test('GW35: drained means that all that was there is durable or given up', async () => {
   const { appender, calls, clock } = start();
   const room = fakeRoom('a');
   const type = writer();
@@ -298,6 +298,27 @@ test('GW35: drained means that nothing waits any more', async () => {
   calls[1]?.answer();
   await settle();
   expect(isDrained).toBe(true);
+});
+
+test('GW35: what is added later is not waited for', async () => {
+  const { appender, calls, clock } = start();
+  const room = fakeRoom('a');
+  const type = writer();
+  appender.add(type(room));
+  appender.add(type(room));
+  let isDrained = false;
+  void appender.drained().then(() => {
+    isDrained = true;
+  });
+  for (const expected of [false, true]) {
+    calls.at(-1)?.answer();
+    await clock.advance(10);
+    appender.add(type(room));
+    expect(isDrained).toBe(expected);
+  }
+  const givenUp = appender.drained();
+  await clock.advance(16_000);
+  await givenUp;
 });
 
 test('GW30: a record has the author of its edits where there is only one', async () => {

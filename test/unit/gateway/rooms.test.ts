@@ -233,7 +233,7 @@ test('GW81: past the bytes of all documents nobody writes for now, and readers s
   await pass(clock);
   expect(gateway.rooms.bytes).toBeGreaterThan(6_000);
   b.client.text.insert(0, 'y'.repeat(6_000));
-  await pass(clock);
+  await pass(clock, 2_000);
   expect([a, b, reader].map(({ connection }) => connection.closing()?.code)).toEqual([undefined, 1013, undefined]);
   expect(reader.client.text.length).toBe(0);
   b.leave();
