@@ -7,7 +7,7 @@
  */
 
 import type { Missing } from '#shared/document/readiness.ts';
-import type { Scanned } from '#shared/document/scan.ts';
+import { type Scanned, weightOf } from '#shared/document/scan.ts';
 
 /** `Owner` is who sent it: bounded for each, and dropped when it leaves. */
 export type Held<Owner, Ticket> = {
@@ -19,11 +19,11 @@ export type Held<Owner, Ticket> = {
 
 type Waiting<Owner, Ticket> = { readonly clock: number; readonly held: Held<Owner, Ticket> };
 
-/** What a held update is counted with besides its bytes. */
+/** What a held update is counted with besides what it weighs. */
 const overheadBytes = 256;
 const trialsMax = 100;
 
-const weigh = ({ update }: { readonly update: Scanned }): number => update.bytes.length + overheadBytes;
+const weigh = ({ update }: { readonly update: Scanned }): number => weightOf(update) + overheadBytes;
 
 export class HeldUpdates<Owner, Ticket> {
   readonly #bytesMax: number;

@@ -363,3 +363,18 @@ export function dependency(update: Scanned, i: number): { section: number; clock
     needs: at(dependencies, i + 3),
   };
 }
+
+const bytesPerNumber = 8;
+/** An object of nine fields, and its place in the array. */
+const bytesPerSection = 128;
+
+/**
+ * What keeping an update costs in memory, in bytes, roughly: what was found in it besides the bytes themselves. A deletion of three bytes is three
+ * numbers of eight, a struct of eight bytes that refers to somebody else's is four or more, so what is kept must not be bounded by its bytes alone.
+ */
+export function weightOf(update: Scanned): number {
+  const { deletions, gone, dependencies, keyed, replaced, links, sections } = update;
+  const found = [deletions, gone, dependencies, keyed, replaced, links, ...sections.map(({ marks }) => marks)];
+  const numbers = found.reduce((sum, { length }) => sum + length, 0);
+  return update.bytes.length + sections.length * bytesPerSection + numbers * bytesPerNumber;
+}

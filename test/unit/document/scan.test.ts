@@ -2,7 +2,7 @@ import * as encoding from 'lib0/encoding';
 import { describe, expect, test } from 'vitest';
 import * as Y from 'yjs';
 import { defaultUpdateLimits, type UpdateLimits } from '#shared/document/limits.ts';
-import { scanUpdate, startScan, type Scanned } from '#shared/document/scan.ts';
+import { scanUpdate, startScan, weightOf, type Scanned } from '#shared/document/scan.ts';
 import { hostileUpdate } from '#test/simulation/rooms/hostile.ts';
 import { seeded } from '#test/simulation/rooms/random.ts';
 import { bytesOf, scan, structs, update } from './updates.ts';
@@ -249,6 +249,17 @@ describe('honest updates', () => {
       expect(count).toBeLessThanOrEqual(bytes.length + 1);
       expect(steps.step(1)).toBe(result);
     }
+  });
+
+  test('DO27: what keeping an update costs is more than its bytes, and about what it takes in memory', () => {
+    const letter = update([[1, 0, structs.text('a')]]);
+    expect(weightOf(scan(letter)) - letter.length).toBeLessThan(200);
+    const deletions = Array.from({ length: 1_000 }, (_, index): [number, number, number] => [1, index * 2, 1]);
+    expect(weightOf(scan(update([], deletions)))).toBeGreaterThan(1_000 * 3 * 8);
+    const referring = Array.from({ length: 1_000 }, (_, index) => structs.text('a', [2, index * 2]));
+    expect(weightOf(scan(update([[1, 0, ...referring]])))).toBeGreaterThan(1_000 * (4 + 3) * 8);
+    const gaps = Array.from({ length: 500 }, () => [structs.text('a'), (encoder: encoding.Encoder) => structs.skip(encoder, 1)]);
+    expect(weightOf(scan(update([[1, 0, ...gaps.flat()]])))).toBeGreaterThan(500 * 100);
   });
 
   test('DO11: every refusal is short enough for a close frame', () => {

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import * as Y from 'yjs';
 import { HeldUpdates } from '#gateway/held-updates.ts';
 import { defaultUpdateLimits } from '#shared/document/limits.ts';
-import { type Scanned, scanUpdate } from '#shared/document/scan.ts';
+import { type Scanned, scanUpdate, weightOf } from '#shared/document/scan.ts';
 
 function someUpdate(): Scanned {
   const doc = new Y.Doc();
@@ -33,7 +33,7 @@ test('GW20: a held update is looked at when the clock that it lacks has come, an
 });
 
 test('GW21: what one session has waiting is bounded in bytes, and goes with it', () => {
-  const each = update.bytes.length + 256;
+  const each = weightOf(update) + 256;
   const held = new HeldUpdates<string, number>(3 * each);
   const fits = (owner: string): boolean => held.hold(heldBy(owner, 0), { client: 1, clock: 10 });
   expect([fits('a'), fits('a'), fits('a'), fits('a'), fits('b')]).toEqual([true, true, true, false, true]);
