@@ -165,6 +165,7 @@ export class PartitionTail {
     if (this.#lost !== undefined) return;
     this.#lost = new TailLost(`partition ${this.#partition}: ${reason}`);
     for (const { reject } of this.#waiting.splice(0)) reject(this.#lost);
+    void this.#following.stop();
     this.#onLost(reason);
   }
 }
