@@ -91,7 +91,6 @@ function assemble(parts: GatewayParts): Assembly {
     origin: parts.origin,
     limits,
     roomsLimits: limits,
-    updateLimits,
     counters: counts.rooms,
     requestFlush: (room) => schedule.request(room),
     writersMustWait: parts.writersMustWait,

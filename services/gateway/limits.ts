@@ -3,6 +3,7 @@
  */
 
 import type { Journal } from '#shared/journal/journal.ts';
+import { defaultUpdateLimits } from '#shared/document/limits.ts';
 import { amount, duration, type SettingValues, variableName } from '#shared/runtime/config.ts';
 import type { Store } from '#shared/store/store.ts';
 
@@ -25,7 +26,11 @@ export const gatewayLimitSettings = {
     'updates of one connection that wait for others that they refer to; more close it (1013)',
     kiB,
   ),
-  structsPerUpdateMax: amount('structs', 5_000_000, 'structs in one update; more close its sender (4400)'),
+  structsPerUpdateMax: amount(
+    'structs',
+    defaultUpdateLimits.structsPerUpdateMax,
+    'structs in one update; more close its sender (4400)',
+  ),
 
   // Presence.
   awarenessStateBytesMax: amount('bytes', 16 * kiB, 'JSON of one awareness state; more closes its sender (4400)', 64),

@@ -16,7 +16,6 @@
 import { PartitionTail, readRecords, type TailRecord } from '#gateway/partition-tail.ts';
 import { type Member, Room } from '#gateway/room.ts';
 import type { RoomMemory, RoomParts } from '#gateway/room-parts.ts';
-import type { UpdateLimits } from '#shared/document/limits.ts';
 import type { DocumentState } from '#shared/document/document-state.ts';
 import { DocumentUnreadable, loadDocumentState } from '#shared/document/load.ts';
 import type { DocumentName } from '#shared/document/name.ts';
@@ -40,7 +39,6 @@ export type RoomsParts = Omit<RoomParts, 'onDiscarded' | 'memory'> & {
   readonly store: Store;
   readonly clock: Clock;
   /** For documents that are opened; records are known to be sound. */
-  readonly updateLimits: UpdateLimits;
   readonly logger: Logger;
   /** Random per process. */
   readonly origin: string;
@@ -155,7 +153,7 @@ export class Rooms {
   }
 
   async #read(document: DocumentName): Promise<Room> {
-    const { journal, store, updateLimits, pause } = this.#parts;
+    const { journal, store, pause } = this.#parts;
     const partition = journal.partitionOf(document);
     const checkpoint = await store.readCheckpoint(partition);
     const followed = this.#follow(partition, checkpoint);
@@ -173,7 +171,7 @@ export class Rooms {
       const updates = [...stored.updates, ...records.map(({ record }) => record.update)];
       const bytes = updates.reduce((sum, update) => sum + update.length, 0);
       this.#memory.bytes += bytes;
-      const state = await loadDocumentState(updates, updateLimits, pause).finally(() => {
+      const state = await loadDocumentState(updates, pause).finally(() => {
         this.#memory.bytes -= bytes;
       });
       return this.#enter(document, followed, upto, state);

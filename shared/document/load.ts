@@ -1,7 +1,7 @@
 /** Opening a document: its stored updates become a `DocumentState` in steps that leave the event loop free in between. */
 
 import { DocumentState } from './document-state.ts';
-import { storedUpdateLimits, type UpdateLimits } from './limits.ts';
+import { storedUpdateLimits } from './limits.ts';
 import { startScan } from './scan.ts';
 
 /** Thrown for stored bytes that are no update, or not the whole of one document: never a reason to serve an empty or a partial one. */
@@ -14,23 +14,15 @@ const stepBytes = 256 * 1024;
 
 /**
  * Loads what is stored of a document: a snapshot, segments, records of the journal. They may overlap and repeat; each is complete given those before it.
- * `pause` is awaited between steps of a few milliseconds. Of `limits` only the nesting counts: what was admitted piece by piece may be over every other limit
- * as a whole.
+ * `pause` is awaited between steps of a few milliseconds.
  * @throws DocumentUnreadable where that is not so. Nothing partial is ever returned.
  */
-export async function loadDocumentState(
-  updates: readonly Uint8Array[],
-  limits: UpdateLimits,
-  pause: () => Promise<void>,
-): Promise<DocumentState> {
+export async function loadDocumentState(updates: readonly Uint8Array[], pause: () => Promise<void>): Promise<DocumentState> {
   const state = new DocumentState();
   let budget = stepBytes;
   for (const [index, bytes] of updates.entries()) {
     const where = `update ${index + 1} of ${updates.length}`;
-    const scan = startScan(bytes, {
-      ...storedUpdateLimits,
-      nestingMax: Math.max(limits.nestingMax, storedUpdateLimits.nestingMax),
-    });
+    const scan = startScan(bytes, storedUpdateLimits);
     let scanned = scan.step(budget);
     while (scanned === undefined) {
       await pause();

@@ -10,7 +10,7 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import * as Y from 'yjs';
 import { DocumentState } from '#shared/document/document-state.ts';
-import { defaultUpdateLimits, storedUpdateLimits } from '#shared/document/limits.ts';
+import { defaultUpdateLimits } from '#shared/document/limits.ts';
 import { loadDocumentState } from '#shared/document/load.ts';
 import { mergeScanned, mergeUpdates } from '#shared/document/merge.ts';
 import { scanUpdate, startScan, type Scanned } from '#shared/document/scan.ts';
@@ -161,7 +161,7 @@ async function measureSteps(whole: Uint8Array): Promise<void> {
     last = performance.now();
   };
   const start = performance.now();
-  await loadDocumentState([whole], storedUpdateLimits, pause);
+  await loadDocumentState([whole], pause);
   await pause();
   row('load', performance.now() - start);
   row('longest step of it', longest);

@@ -78,7 +78,6 @@ export function memoryGateway(options: MemoryGatewayOptions): MemoryGateway {
     origin,
     limits,
     roomsLimits: limits,
-    updateLimits: defaultUpdateLimits,
     counters: counts.rooms,
     requestFlush: (room) => schedule.request(room),
     writersMustWait: options.writersMustWait ?? (() => undefined),

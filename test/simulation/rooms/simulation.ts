@@ -6,7 +6,6 @@
 import { expect } from 'vitest';
 import * as Y from 'yjs';
 import { compact } from '#shared/document/compact.ts';
-import { storedUpdateLimits } from '#shared/document/limits.ts';
 import { loadDocumentState } from '#shared/document/load.ts';
 import { mergeUpdates } from '#shared/document/merge.ts';
 import { parseStateVector, type StateVector } from '#shared/document/state-vector.ts';
@@ -181,7 +180,7 @@ class Play {
     if (this.#earlier.length < 4) this.#earlier.push(whole);
     const segments = this.#segments();
     this.#expectSame(compact(segments), 'a compacted document');
-    const loaded = await loadDocumentState(segments, storedUpdateLimits, () => Promise.resolve());
+    const loaded = await loadDocumentState(segments, () => Promise.resolve());
     expect(hex(loaded.vector)).toBe(hex(room.state.vector));
     this.#expectSame(loaded.encode(), 'a loaded document');
     this.#expectSame(mergeUpdates(segments), 'merged segments');

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import * as Y from 'yjs';
 import { compact } from '#shared/document/compact.ts';
-import { storedUpdateLimits } from '#shared/document/limits.ts';
 import { DocumentUnreadable, loadDocumentState } from '#shared/document/load.ts';
 import { mergeScanned, mergeUpdates } from '#shared/document/merge.ts';
 import { bytesOf, hexOf, scan, structs, update } from './updates.ts';
@@ -84,9 +83,9 @@ describe('loading', () => {
   test('DO22: gives the document of a snapshot, segments and records, however they overlap', async () => {
     const records = keystrokes(60);
     const stored = [mergeUpdates(records.slice(0, 30)), mergeUpdates(records.slice(20, 50)), ...records.slice(45)];
-    const state = await loadDocumentState(stored, storedUpdateLimits, noPause);
+    const state = await loadDocumentState(stored, noPause);
     expect(hexOf(Y.encodeStateAsUpdate(read(state.encode())))).toBe(hexOf(Y.encodeStateAsUpdate(read(...records))));
-    const none = await loadDocumentState([], storedUpdateLimits, noPause);
+    const none = await loadDocumentState([], noPause);
     expect(hexOf(none.encode())).toBe('0000');
   });
 
@@ -101,7 +100,7 @@ describe('loading', () => {
       ],
     ]);
     let pauses = 0;
-    const state = await loadDocumentState([large], storedUpdateLimits, async () => void pauses++);
+    const state = await loadDocumentState([large], async () => void pauses++);
     expect(large.length).toBeGreaterThan(2_500_000);
     expect(pauses).toBeGreaterThanOrEqual(9);
     expect(state.vectorMap.get(1)).toBe(2_000_000);
@@ -113,7 +112,7 @@ describe('loading', () => {
     ['a deletion of what is not there', ['000101010001'], 'clock 0 of client 1'],
   ])('DO22: %s is an error, never an empty or partial document', async (_what, hexes, message) => {
     const stored = [update([[2, 0, structs.text('kept')]]), ...hexes.map(bytesOf)];
-    const loading = loadDocumentState(stored, storedUpdateLimits, noPause);
+    const loading = loadDocumentState(stored, noPause);
     await expect(loading).rejects.toThrow(DocumentUnreadable);
     await expect(loading).rejects.toThrow(message);
     await expect(loading).rejects.toThrow('update 2 of 2');
