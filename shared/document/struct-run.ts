@@ -69,15 +69,6 @@ export class StructRun {
     return this.#end;
   }
 
-  get structs(): number {
-    return this.#structs;
-  }
-
-  /** Of the structs alone. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
   /** Adds a section of `update` that begins where this ends. Long ones are kept as views of its bytes, or as a copy. */
   append(update: Uint8Array, section: Section, keep: 'view' | 'copy'): void {
     if (section.start !== this.#end) throw new RangeError(`a section at ${section.start} does not follow ${this.#end}`);
