@@ -11,6 +11,7 @@
 
 import { type Transferable, Worker } from 'node:worker_threads';
 
+import { concatenate } from '#shared/runtime/bytes.ts';
 import type { Clock, Timer } from '#shared/runtime/clock.ts';
 
 import { type Compact, type CompactionAnswer, type CompactionInput, compactOrBlame } from './compaction-work.ts';
@@ -103,14 +104,7 @@ export function createCompactionThread(
 }
 
 function packRequest({ updates, sha256 }: CompactionInput): ThreadRequest {
-  const lengths = updates.map((update) => update.byteLength);
-  const bytes = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
-  let at = 0;
-  for (const update of updates) {
-    bytes.set(update, at);
-    at += update.byteLength;
-  }
-  return { bytes, lengths, sha256 };
+  return { bytes: concatenate(updates), lengths: updates.map((update) => update.byteLength), sha256 };
 }
 
 /** The thread's side: the answer to a request, and what of it is to be transferred. */
