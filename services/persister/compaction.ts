@@ -24,7 +24,9 @@
 
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Journal } from '#shared/journal/journal.ts';
-import { type Head, type SegmentId, type SnapshotId, type Store, StoreCorrupt } from '#shared/store/store.ts';
+import { concatenate } from '#shared/runtime/bytes.ts';
+import { readParts } from '#shared/store/load.ts';
+import type { Head, SegmentId, SnapshotId, Store } from '#shared/store/store.ts';
 
 import type { Compactor } from './compaction-thread.ts';
 import type { PersisterLimits } from './limits.ts';
@@ -78,14 +80,16 @@ export async function compactDocument(document: DocumentName, context: Compactio
   };
   if (upto <= (head?.upto ?? 0) || !isDue(growth, limits)) return { kind: 'not-due', growth, head };
 
-  const parts = head === undefined ? [] : await readParts(document, head, store);
-  const snapshotBytes = parts.reduce((sum, part) => sum + (part?.byteLength ?? 0), 0);
+  const old = head === undefined ? undefined : await readParts(store, document, head);
+  const parts = old === undefined || 'wrong' in old ? [] : old.parts;
+  const snapshotBytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
   if (!isDue({ ...growth, snapshotBytes }, limits)) return { kind: 'not-due', growth: { ...growth, snapshotBytes }, head };
   const segments = (await store.readSegments(document, head?.upto ?? 0)).filter(({ first }) => first < upto);
   const standing = await store.readHead(document);
   if (standing?.upto !== head?.upto || standing?.sha256 !== head?.sha256) return { kind: 'overtaken', head: standing };
+  if (old !== undefined && 'wrong' in old) throw old.wrong;
 
-  const base = head === undefined ? [] : [Buffer.concat(parts.map((part, index) => part ?? missing(document, head, index)))];
+  const base = head === undefined ? [] : [concatenate(parts)];
   const answer = await compactor.compact({ updates: [...base, ...segments.map(({ update }) => update)], sha256: head?.sha256 });
   if (draining.aborted) return { kind: 'stopping' };
   if (answer.kind === 'gave-up') return answer;
@@ -118,20 +122,6 @@ async function replaceHead(
   const head = await store.moveHead(document, { upto, sha256, parts });
   if (head.upto !== upto || head.sha256 !== sha256) return { kind: 'overtaken', head };
   return { kind: 'compacted', head, bytesIn, bytesOut: update.byteLength };
-}
-
-async function readParts(
-  document: DocumentName,
-  { upto, sha256, parts }: Head,
-  store: Store,
-): Promise<(Uint8Array | undefined)[]> {
-  const read: (Uint8Array | undefined)[] = [];
-  for (let part = 0; part < parts; part++) read.push(await store.readSnapshotPart({ document, upto, sha256 }, part));
-  return read;
-}
-
-function missing(document: DocumentName, { upto, parts }: Head, part: number): never {
-  throw new StoreCorrupt(`part ${part} of ${parts} of the snapshot of "${document}" below ${upto} is missing`);
 }
 
 const isCovered = (snapshot: SnapshotId, head: Head): boolean =>

@@ -33,24 +33,42 @@ const attemptsMax = 10;
 
 const sameHead = (a: Head | undefined, b: Head | undefined): boolean => a?.upto === b?.upto && a?.sha256 === b?.sha256;
 
-/** The snapshot that `head` names, or what is wrong with it. Hashes part by part, so that others get their turn in between. */
-async function readSnapshot(
+/** What the head names is not there, or not what it says: to be thrown, unless the head has moved since it was read. */
+type Wrong = { readonly wrong: StoreCorrupt };
+
+const wrongSnapshot = (document: DocumentName, { upto }: Head, what: string): Wrong => ({
+  wrong: new StoreCorrupt(`the snapshot at ${upto} of document ${JSON.stringify(document)}: ${what}`),
+});
+
+/** All parts, one after the other, of the snapshot that `head` names; their hash is not looked at. */
+export async function readParts(
   store: Store,
   document: DocumentName,
   head: Head,
-): Promise<{ readonly update: Uint8Array } | { readonly wrong: string }> {
+): Promise<{ readonly parts: readonly Uint8Array[] } | Wrong> {
   const { upto, sha256 } = head;
-  const hash = createHash('sha256');
   const parts: Uint8Array[] = [];
   for (let part = 0; part < head.parts; part++) {
     const bytes = await store.readSnapshotPart({ document, upto, sha256 }, part);
-    if (bytes === undefined) return { wrong: `part ${part} of ${head.parts} is missing` };
-    hash.update(bytes);
+    if (bytes === undefined) return wrongSnapshot(document, head, `part ${part} of ${head.parts} is missing`);
     parts.push(bytes);
     await nextTurn();
   }
+  return { parts };
+}
+
+/** The snapshot that `head` names. Hashes part by part, so that others get their turn in between. */
+async function readSnapshot(store: Store, document: DocumentName, head: Head): Promise<{ readonly update: Uint8Array } | Wrong> {
+  const read = await readParts(store, document, head);
+  if ('wrong' in read) return read;
+  const { parts } = read;
+  const hash = createHash('sha256');
+  for (const part of parts) {
+    hash.update(part);
+    await nextTurn();
+  }
   const found = hash.digest('hex');
-  if (found !== sha256) return { wrong: `its hash is ${found} and should be ${sha256}` };
+  if (found !== head.sha256) return wrongSnapshot(document, head, `its hash is ${found} and should be ${head.sha256}`);
   const [only] = parts;
   return { update: only !== undefined && parts.length === 1 ? only : concatenate(parts) };
 }
@@ -66,9 +84,7 @@ export async function readDocument(store: Store, document: DocumentName): Promis
     const snapshot = head === undefined ? undefined : await readSnapshot(store, document, head);
     const segments = await store.readSegments(document, head?.upto ?? 0);
     if (!sameHead(head, await store.readHead(document))) continue;
-    if (snapshot !== undefined && 'wrong' in snapshot) {
-      throw new StoreCorrupt(`the snapshot at ${head?.upto} of document ${JSON.stringify(document)}: ${snapshot.wrong}`);
-    }
+    if (snapshot !== undefined && 'wrong' in snapshot) throw snapshot.wrong;
     const updates = [...(snapshot === undefined ? [] : [snapshot.update]), ...segments.map(({ update }) => update)];
     let upto = head?.upto ?? 0;
     for (const { last } of segments) upto = Math.max(upto, last + 1); // they may be more than a call takes arguments
