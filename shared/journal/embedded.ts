@@ -16,7 +16,7 @@
 import { randomUUID } from 'node:crypto';
 import { keyNumberBytes, keyNumberMax, keyOf, numberInKey } from '#shared/runtime/key.ts';
 import { EnvironmentUnavailable, type Environment, type Write } from '#shared/runtime/lmdb.ts';
-import type { Decoded } from '#shared/runtime/stored-kind.ts';
+import { describeRefusal, type Decoded } from '#shared/runtime/stored-kind.ts';
 import { followBy, lettingGo, type Found, type PartitionReader } from './following.ts';
 import { JournalUnavailable } from './journal.ts';
 import type { Appended, Batch, FollowEnd, Journal, JournalIdentity, JournalRecord, Offset, Partition } from './journal.ts';
@@ -86,14 +86,8 @@ async function identify(environment: Environment, wantedCount: number | undefine
 }
 
 function expectReadable<T>(decoded: Decoded<T>, what: string): T {
-  switch (decoded.kind) {
-    case 'decoded':
-      return decoded.value;
-    case 'newer-version':
-      throw new Error(`${what} was written by a newer version (${decoded.found}): run that version, or a later one`);
-    case 'unreadable':
-      throw new Error(`${what} can't be read: ${decoded.reason}`);
-  }
+  if (decoded.kind === 'decoded') return decoded.value;
+  throw new Error(describeRefusal(decoded, what));
 }
 
 function readPartition(environment: Environment, partition: Partition, tailBytesMax: number): PartitionState {

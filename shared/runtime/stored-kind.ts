@@ -41,6 +41,12 @@ export type Refusal =
 
 export type Decoded<T> = { readonly kind: 'decoded'; readonly value: T } | Refusal;
 
+/** For people: why `what` can't be used, and what to do. */
+export const describeRefusal = (refusal: Refusal, what: string): string =>
+  refusal.kind === 'newer-version'
+    ? `${what} was written by a newer version (${refusal.found}): run that version, or a later one`
+    : `${what} can't be read: ${refusal.reason}`;
+
 export function writeKind(encoder: encoding.Encoder, kind: StoredKind): void {
   encoding.writeUint8(encoder, mark);
   encoding.writeVarUint(encoder, kind.code);

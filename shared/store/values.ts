@@ -4,7 +4,14 @@ import * as decoding from 'lib0/decoding';
 import * as encoding from 'lib0/encoding';
 import type { JournalIdentity, Offset } from '#shared/journal/journal.ts';
 import { concatenate } from '#shared/runtime/bytes.ts';
-import { decodeStored, encodeStored, storedKinds, type Decoded, type StoredKind } from '#shared/runtime/stored-kind.ts';
+import {
+  decodeStored,
+  describeRefusal,
+  encodeStored,
+  storedKinds,
+  type Decoded,
+  type StoredKind,
+} from '#shared/runtime/stored-kind.ts';
 import { NewerVersion, StoreCorrupt, type Head } from './store.ts';
 
 /** Kind, length and bytes, which are long: lib0 would copy them three times. */
@@ -65,12 +72,7 @@ export function decodeJournalBinding(bytes: Uint8Array): Decoded<JournalIdentity
 
 /** The value; what is newer or broken throws, since there is nothing to set aside in a store: `what` is named in the message. */
 export function expectDecoded<T>(decoded: Decoded<T>, what: string): T {
-  switch (decoded.kind) {
-    case 'decoded':
-      return decoded.value;
-    case 'newer-version':
-      throw new NewerVersion(`${what} was written by a newer version (${decoded.found}): run that version, or a later one`);
-    case 'unreadable':
-      throw new StoreCorrupt(`${what} can't be read: ${decoded.reason}`);
-  }
+  if (decoded.kind === 'decoded') return decoded.value;
+  const Failure = decoded.kind === 'newer-version' ? NewerVersion : StoreCorrupt;
+  throw new Failure(describeRefusal(decoded, what));
 }
