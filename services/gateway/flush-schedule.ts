@@ -20,6 +20,8 @@ export type FlushParts = {
   /** Runs something at the end of this turn of the event loop. */
   readonly endOfTick: (run: () => void) => void;
   readonly onDraft: (draft: Draft) => void;
+  /** Called with a room whose flush threw: it must not be used any more. */
+  readonly onThrown: (room: Room, error: unknown) => void;
   /** Called with how many rooms a flush had. */
   readonly onFlushed: (rooms: number) => void;
 };
@@ -52,11 +54,21 @@ export class FlushSchedule {
     const { clock, flushDelayMsMax, onDraft, onFlushed } = this.#parts;
     const begun = clock.monotonic();
     for (const room of rooms) {
-      const draft = room.flush();
+      const draft = this.#flush(room);
       if (draft !== undefined) onDraft(draft);
     }
     const ended = clock.monotonic();
     this.#notBefore = ended + Math.min(flushDelayMsMax, restFactor * (ended - begun));
     onFlushed(rooms.size);
+  }
+
+  /** What one document threw must not end the others: the clients that made it so would come back with it, and end the next process too. */
+  #flush(room: Room): Draft | undefined {
+    try {
+      return room.flush();
+    } catch (error) {
+      this.#parts.onThrown(room, error);
+      return undefined;
+    }
   }
 }

@@ -21,7 +21,7 @@ import type { Clock } from '#shared/runtime/clock.ts';
 import { nextTurn } from '#shared/runtime/slices.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import type { Store } from '#shared/store/store.ts';
-import { restarting } from '#shared/wire/close-codes.ts';
+import { restarting, unreadable } from '#shared/wire/close-codes.ts';
 
 export type GatewayParts = Pick<EdgeParts, 'host' | 'port' | 'tls'> &
   Pick<HttpParts, 'registry' | 'pages' | 'condition'> & {
@@ -58,7 +58,15 @@ type Assembly = {
   readonly rooms: Rooms;
   readonly door: DoorParts;
   readonly sessions: Set<YWebsocketSession>;
+  /**
+   * Runs what a session does with what its client sent, and closes the session where that throws. It must not, but where it does the same client
+   * comes back with the same bytes, and would end one process after the other for everybody. This and a room's flush are the only two
+   * places where exceptions end: any other one leaves something in a state that nobody knows, and ends the process.
+   */
+  readonly guard: (session: YWebsocketSession, run: () => void) => void;
 };
+
+const stackOf = (error: unknown): string | undefined => (error instanceof Error ? error.stack : String(error));
 
 /** The parts behind the door, each given the one that an edit goes to next. */
 function assemble(parts: GatewayParts): Assembly {
@@ -81,6 +89,11 @@ function assemble(parts: GatewayParts): Assembly {
     flushDelayMsMax: limits.flushDelayMsMax,
     endOfTick: (run) => void setImmediate(run),
     onDraft: (draft) => appender.add(draft),
+    onThrown: (room, error) => {
+      countError(counts, 'flush-thrown');
+      logger.error({ document: room.document, error: stackOf(error) }, 'a document could not be flushed; it is read again');
+      room.discard();
+    },
     onFlushed: times.flushed,
   });
   const rooms = new Rooms({
@@ -113,12 +126,21 @@ function assemble(parts: GatewayParts): Assembly {
     onAckMs: times.acknowledged,
   };
   registerCounts(registry, counts, () => sessions.size, rooms, appender);
-  return { appender, schedule, rooms, door, sessions };
+  const guard = (session: YWebsocketSession, run: () => void): void => {
+    try {
+      run();
+    } catch (error) {
+      countError(counts, 'session-thrown');
+      logger.error({ error: stackOf(error) }, 'what a client sent could not be handled; its session is closed');
+      session.close(unreadable('the server failed to handle what was sent'));
+    }
+  };
+  return { appender, schedule, rooms, door, sessions, guard };
 }
 
 /** Decides who is let in at the y-websocket door. */
 function admissionBy(
-  { door, sessions }: Assembly,
+  { door, sessions, guard }: Assembly,
   isDraining: () => boolean,
 ): (request: UpgradeRequest) => Admitted | HttpAnswer {
   let sessionNumber = 0;
@@ -134,8 +156,8 @@ function admissionBy(
         sessions.add(session);
         session.begin();
         return {
-          message: (message) => session.message(message),
-          drained: () => session.drained(),
+          message: (message) => guard(session, () => session.message(message)),
+          drained: () => guard(session, () => session.drained()),
           closed: () => {
             sessions.delete(session);
             session.closed();

@@ -31,8 +31,16 @@ export async function answerGet(path: string, { registry, pages, isDraining, con
     case '/readyz':
       return isDraining() ? json(503, { status: 'draining', ...condition() }) : json(200, { status: 'ready', ...condition() });
     case '/metrics':
-      return { status: 200, headers: { 'content-type': registry.contentType }, body: await registry.metrics() };
+      return answerMetrics(registry);
     default:
       return pages.get(path) ?? plainText(404, path === '/' ? 'the pages are not built: run `make pages`' : 'not found');
   }
+}
+
+/** Metrics that can't be collected leave the server as it is. */
+function answerMetrics(registry: Registry): Promise<HttpAnswer> {
+  return registry.metrics().then(
+    (body) => ({ status: 200, headers: { 'content-type': registry.contentType }, body }),
+    (error: unknown) => plainText(500, `the metrics can't be collected: ${String(error)}`),
+  );
 }

@@ -68,6 +68,9 @@ export function memoryGateway(options: MemoryGatewayOptions): MemoryGateway {
     flushDelayMsMax: limits.flushDelayMsMax,
     endOfTick: (run) => void setImmediate(run),
     onDraft: (draft) => appender.add(draft),
+    onThrown: (_room, error) => {
+      throw error;
+    },
     onFlushed: () => {},
   });
   const rooms = new Rooms({

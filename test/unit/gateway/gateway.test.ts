@@ -7,7 +7,7 @@ import * as Y from 'yjs';
 import { type Gateway, type GatewayParts, startGateway } from '#gateway/gateway.ts';
 import { JournalUnavailable } from '#shared/journal/journal.ts';
 import { createMemoryJournal } from '#shared/journal/memory.ts';
-import { Registry } from '#shared/runtime/metrics.ts';
+import { gaugeFrom, Registry } from '#shared/runtime/metrics.ts';
 import { createMemoryStore } from '#shared/store/memory.ts';
 import { encodeUpdate } from '#shared/wire/y-websocket.ts';
 import { defaultGatewayLimits, silentLogger } from '#test/harness/memory-gateway.ts';
@@ -67,4 +67,43 @@ test.each([
   const drained = gateway.drain(3_000, 3_000);
   await clock.advance(7_000);
   expect(await drained).toBe(1);
+});
+
+test('GW83: what a session throws closes that session alone (1011), and is counted', async () => {
+  const registry = new Registry();
+  const clock = virtualClock();
+  let isBroken = true;
+  const asked = Promise.withResolvers<void>();
+  const gateway = await start({
+    registry,
+    clock,
+    writersMustWait: () => {
+      asked.resolve();
+      if (isBroken) throw new Error('a defect');
+      return undefined;
+    },
+  });
+  const [sender, other] = [await connect(gateway), await connect(gateway)];
+  const closed = once(sender, 'close');
+  sender.send(hello());
+  await asked.promise;
+  await clock.advance(2_000);
+  expect((await closed)[0]).toBe(1011);
+  expect(await registry.metrics()).toContain('inkstream_errors_total{kind="session-thrown"} 1');
+  isBroken = false;
+  const seen = new Promise<void>((resolve) => {
+    other.on('message', (message: Buffer) => void (message.includes('hello') && resolve()));
+  });
+  (await connect(gateway)).send(hello());
+  await seen;
+});
+
+test('GW83: metrics that can not be collected are answered with 500', async () => {
+  const registry = new Registry();
+  const gateway = await start({ registry });
+  gaugeFrom(registry, 'broken', 'Throws', () => {
+    throw new Error('a defect');
+  });
+  expect((await fetch(`http://127.0.0.1:${gateway.port}/metrics`)).status).toBe(500);
+  expect((await fetch(`http://127.0.0.1:${gateway.port}/healthz`)).status).toBe(200);
 });
