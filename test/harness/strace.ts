@@ -132,14 +132,13 @@ function readConnection(calls: readonly Call[]): {
   return { received, acknowledged };
 }
 
-export type AckCheck = { readonly acknowledgements: number; readonly edits: number; readonly complaints: readonly string[] };
+export type Durability = { readonly written: number; readonly synced: number; readonly reachable: number };
 
 /**
- * Whether each acknowledgement in a trace of the server left it after the edits that it speaks of were on the disk: after they arrived, a write to the data file had
- * `markOf` them in it, a sync of that file that began after this write returned without an error, and so did a synchronous write (LMDB's meta page, which makes
- * them reachable) after the sync. `markOf` finds what is unique in an edit's update; edits without are not looked at.
+ * When what was written after the moment `after`, and has `mark` in it, was on the disk: a write to the data file has it, a sync of that file that began after
+ * this write returned without an error, and so did a synchronous write (LMDB's meta page, which makes it reachable) after the sync. Infinity: never.
  */
-export function checkAcknowledgements(calls: readonly Call[], markOf: (update: Buffer) => string | undefined): AckCheck {
+export function readDurability(calls: readonly Call[]): (mark: string | Buffer, after: number) => Durability {
   const data = calls.filter(({ file }) => file.endsWith('/data.mdb'));
   const synchronous = new Set(
     calls.filter(({ name, text }) => name === 'openat' && /O_D?SYNC/u.test(text)).map(({ result }) => result),
@@ -147,6 +146,22 @@ export function checkAcknowledgements(calls: readonly Call[], markOf: (update: B
   const writes = data.filter(({ name, result }) => /^p?writev?(?:64)?$/u.test(name) && result > 0);
   const syncs = data.filter(({ name, result }) => name === 'fdatasync' && result === 0);
   const metas = writes.filter(({ descriptor }) => synchronous.has(descriptor));
+  return (mark, after) => {
+    const written = writes.find(({ begin, bytes }) => begin > after && bytes.includes(mark))?.end ?? Infinity;
+    const synced = syncs.find(({ begin }) => begin > written)?.end ?? Infinity;
+    const reachable = metas.find(({ begin }) => begin > synced)?.end ?? Infinity;
+    return { written, synced, reachable };
+  };
+}
+
+export type AckCheck = { readonly acknowledgements: number; readonly edits: number; readonly complaints: readonly string[] };
+
+/**
+ * Whether each acknowledgement in a trace of the server left it after the edits that it speaks of were on the disk. `markOf` finds what is unique in an edit's
+ * update; edits without are not looked at.
+ */
+export function checkAcknowledgements(calls: readonly Call[], markOf: (update: Buffer) => string | undefined): AckCheck {
+  const durabilityOf = readDurability(calls);
   const connections = Map.groupBy(
     calls.filter(({ file }) => file.startsWith('TCP:')),
     ({ descriptor, file }) => `${descriptor} ${file}`,
@@ -163,9 +178,7 @@ export function checkAcknowledgements(calls: readonly Call[], markOf: (update: B
         const mark = markOf(update);
         if (mark === undefined) continue;
         edits++;
-        const written = writes.find(({ begin, bytes }) => begin > arrived && bytes.includes(mark))?.end ?? Infinity;
-        const synced = syncs.find(({ begin }) => begin > written)?.end ?? Infinity;
-        const reachable = metas.find(({ begin }) => begin > synced)?.end ?? Infinity;
+        const { written, synced, reachable } = durabilityOf(mark, arrived);
         if (!(arrived < at && reachable < at)) {
           complaints.push(
             `${mark} came at ${arrived}, was written at ${written}, synced at ${synced}, reachable at ${reachable}, acknowledged at ${at}`,

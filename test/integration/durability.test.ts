@@ -1,6 +1,5 @@
 /** Acknowledged means synced, and survives kill -9. Shown on processes of their own. */
 
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -10,10 +9,10 @@ import { openEmbeddedStore } from '#shared/store/embedded.ts';
 import { collect } from '#test/contract/journal.contract.ts';
 import { nameOf } from '#test/contract/store.contract.ts';
 import { startTalking } from '#test/harness/lines.ts';
+import { readDurability, readTrace, straceMissing, straceTo } from '#test/harness/strace.ts';
 import { temporaryDirectory } from '#test/harness/temporary-directory.ts';
 
 const program = join(import.meta.dirname, '../harness/embedded-process.ts');
-const hasStrace = spawnSync('strace', ['-V']).status === 0;
 
 let directory: ReturnType<typeof temporaryDirectory>;
 beforeEach(() => {
@@ -21,74 +20,43 @@ beforeEach(() => {
 });
 afterEach(() => directory.remove());
 
-/** One line of `strace -f`: the call, and whether it begins, ends or is whole. */
-type Traced = {
-  readonly pid: string;
-  readonly call: string;
-  readonly text: string;
-  readonly unfinished: boolean;
-  readonly resumed: boolean;
-};
-
-function parseTrace(text: string): readonly Traced[] {
-  return text.split('\n').flatMap((line) => {
-    const match = /^(\d+)\s+(?:<\.\.\. )?(\w+)(.*)$/.exec(line);
-    if (match === null) return [];
-    const [, pid = '', call = '', rest = ''] = match;
-    return [{ pid, call, text: line, unfinished: line.endsWith('<unfinished ...>'), resumed: rest.startsWith(' resumed>') }];
-  });
+/** How `embedded-process.ts` encodes its record with this number: the length of the update, and the update. */
+function markOf(number: number): Buffer {
+  const mark = Buffer.alloc(101);
+  mark.writeUInt8(100);
+  mark.writeUInt32BE(number, 1);
+  return mark;
 }
 
-/** For each acknowledgement: what was written to the data file, what of it synced, when the marker was written. */
-function unsyncedAcknowledgements(trace: readonly Traced[]): {
-  readonly acknowledged: number;
-  readonly early: readonly string[];
-} {
-  let dirty = true; // pages that were written since the last sync
-  let metaSynced = false; // the meta page that names them, by the descriptor that is open with O_DSYNC
-  let metaDescriptor = '';
-  let acknowledged = 0;
-  const early: string[] = [];
-  for (const { call, text, unfinished } of trace) {
-    const opened = /openat\(.*data\.mdb".*O_DSYNC.*= (\d+)$/.exec(text);
-    if (opened !== null) metaDescriptor = opened[1] ?? '';
-    else if (call === 'pwrite64' || call === 'pwritev' || call === 'writev') {
-      const toMeta = text.includes(`${call}(${metaDescriptor},`) || text.includes('resumed');
-      if (toMeta && !unfinished) metaSynced = !dirty;
-      else if (!toMeta) [dirty, metaSynced] = [true, false];
-    } else if (call === 'fdatasync' && !unfinished && text.endsWith('= 0')) dirty = false;
-    else if (call === 'write' && text.includes('acknowledged')) {
-      acknowledged += 1;
-      if (dirty || !metaSynced) early.push(text);
-      [dirty, metaSynced] = [true, false]; // the next one needs a sync of its own
-    }
-  }
-  return { acknowledged, early };
+/** The numbers that were acknowledged, and those of them that were not on the disk by then. */
+function readAcknowledgements(trace: string): { readonly acknowledged: readonly number[]; readonly early: readonly number[] } {
+  const calls = readTrace(trace);
+  const durabilityOf = readDurability(calls);
+  const said = calls
+    .filter(({ name, descriptor }) => name === 'write' && descriptor === 1)
+    .flatMap(({ bytes, begin }) => {
+      const [, number] = /^acknowledged (\d+)/u.exec(bytes.toString()) ?? [];
+      return number === undefined ? [] : [{ number: Number(number), at: begin }];
+    });
+  return {
+    acknowledged: said.map(({ number }) => number),
+    early: said.filter(({ number, at }) => durabilityOf(markOf(number), 0).reachable >= at).map(({ number }) => number),
+  };
 }
 
 test('JR16: each acknowledgement follows the fdatasync of its pages and the synced write of the meta page', async ({ skip }) => {
-  skip(!hasStrace, 'no strace on the PATH');
-  const trace = join(directory.path, 'trace');
-  const calls = 'trace=openat,fdatasync,fsync,msync,pwrite64,pwritev,writev,write';
-  const data = join(directory.path, 'data');
-  const traced = startTalking(
-    'strace',
-    '-f',
-    '-s',
-    '64',
-    '-e',
-    calls,
-    '-o',
-    trace,
-    process.execPath,
-    program,
-    data,
-    'append',
-    '25',
-  );
-  await traced.ended;
-  expect(traced.lines.filter((line) => line.startsWith('acknowledged'))).toHaveLength(25);
-  expect(unsyncedAcknowledgements(parseTrace(readFileSync(trace, 'utf8')))).toEqual({ acknowledged: 25, early: [] });
+  const missing = straceMissing();
+  skip(missing !== undefined, missing ?? '');
+  const file = join(directory.path, 'trace');
+  const [strace = '', ...watching] = straceTo(file).filter((argument) => argument !== '-D'); // so that it ends last
+  await startTalking(strace, ...watching, process.execPath, program, join(directory.path, 'data'), 'append', '25').ended;
+  const trace = readFileSync(file, 'utf8');
+  const all = Array.from({ length: 25 }, (_, number) => number);
+  expect(readAcknowledgements(trace)).toEqual({ acknowledged: all, early: [] });
+
+  // Syncs that did nothing are found.
+  const unsynced = trace.replaceAll(/(fdatasync(?:\(| resumed>).*) = 0/gu, '$1 = -1 EIO');
+  expect(readAcknowledgements(unsynced).early).toEqual(all);
 });
 
 test('JR17: killed again and again, everything that was acknowledged is there at once', async () => {
