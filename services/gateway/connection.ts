@@ -15,6 +15,19 @@ export type Connection = {
   readonly close: (closing: Closing) => void;
 };
 
+/**
+ * Connections that are sent the same. Handing a frame to a hundred sockets one by one costs 2 µs of JavaScript for each, a quarter of all; a channel
+ * is handed it once. Frames come in the order in which they were sent, by a channel or to the connection alone, also around `add` and `remove`.
+ */
+export type Channel = {
+  readonly size: number;
+  readonly add: (connection: Connection) => void;
+  /** What was sent before still arrives. */
+  readonly remove: (connection: Connection) => void;
+  /** To every connection in it but `except`. */
+  readonly send: (frame: Uint8Array, except: Connection | undefined) => void;
+};
+
 /** What a socket tells its session. `message` is a copy of its own. */
 export type ConnectionEvents = {
   readonly message: (message: Uint8Array) => void;

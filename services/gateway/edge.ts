@@ -6,7 +6,7 @@
  */
 
 import uws from 'uWebSockets.js';
-import type { Connection, ConnectionEvents } from '#gateway/connection.ts';
+import type { Channel, Connection, ConnectionEvents } from '#gateway/connection.ts';
 import type { Closing } from '#shared/wire/close-codes.ts';
 
 export type UpgradeRequest = {
@@ -23,11 +23,12 @@ export type HttpAnswer = {
   readonly body: string | Uint8Array;
 };
 
+export type Tls = { readonly certFile: string; readonly keyFile: string };
+
 export type EdgeParts = {
   readonly host: string;
   /** 0 = any free. */
   readonly port: number;
-  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
   /** The longest message that reaches its session, which closes with a reason what is too long for it. A longer one drops its connection (1006). */
   readonly messageBytesMax: number;
   readonly upgrade: (request: UpgradeRequest) => Admitted | HttpAnswer;
@@ -78,6 +79,21 @@ class Socket implements Connection {
     const socket = this.#socket;
     this.#socket = undefined;
     socket?.end(code, reason);
+  }
+
+  enter(topic: string): void {
+    this.#socket?.subscribe(topic);
+  }
+
+  leave(topic: string): void {
+    this.#socket?.unsubscribe(topic);
+  }
+
+  /** To everyone in `topic` but this one. False where it is closed. */
+  publish(topic: string, frame: Uint8Array): boolean {
+    if (this.#socket === undefined) return false;
+    this.#socket.publish(topic, frame, true);
+    return true;
   }
 
   forget(): void {
@@ -153,7 +169,7 @@ function answerBy(parts: EdgeParts) {
   };
 }
 
-function createApp(tls: EdgeParts['tls']): uws.TemplatedApp {
+function createApp(tls: Tls | undefined): uws.TemplatedApp {
   if (tls === undefined) return uws.App();
   try {
     return uws.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile });
@@ -165,9 +181,21 @@ function createApp(tls: EdgeParts['tls']): uws.TemplatedApp {
   }
 }
 
-/** Opens the port. Rejects where that can't be done, saying why. */
-export function listen(parts: EdgeParts): Promise<Edge> {
-  const app = createApp(parts.tls);
+export type Network = {
+  /** A channel for connections of this network. */
+  readonly openChannel: () => Channel;
+  /** Opens the port. Rejects where that can't be done, saying why. */
+  readonly listen: (parts: EdgeParts) => Promise<Edge>;
+};
+
+/** What is needed before the port is open. Throws where the TLS files can't be used, saying which. */
+export function createNetwork(tls: Tls | undefined): Network {
+  const app = createApp(tls);
+  let channels = 0;
+  return { openChannel: () => openChannel(app, String(channels++)), listen: (parts) => listen(app, parts) };
+}
+
+function listen(app: uws.TemplatedApp, parts: EdgeParts): Promise<Edge> {
   app.ws<UserData>('/*', {
     compression: uws.DISABLED,
     maxPayloadLength: parts.messageBytesMax,
@@ -209,6 +237,27 @@ export function listen(parts: EdgeParts): Promise<Edge> {
       });
     });
   });
+}
+
+/** uWebSockets.js drains a topic's frames to a socket before anything else is sent to it, and before it unsubscribes. */
+function openChannel(app: uws.TemplatedApp, topic: string): Channel {
+  let size = 0;
+  return {
+    get size() {
+      return size;
+    },
+    add: (connection) => {
+      size++;
+      if (connection instanceof Socket) connection.enter(topic);
+    },
+    remove: (connection) => {
+      size--;
+      if (connection instanceof Socket) connection.leave(topic);
+    },
+    send: (frame, except) => {
+      if (!(except instanceof Socket && except.publish(topic, frame))) app.publish(topic, frame, true);
+    },
+  };
 }
 
 type Listener = (listening: uws.us_listen_socket | false) => void;

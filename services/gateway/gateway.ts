@@ -7,7 +7,15 @@
 
 import { Appender } from '#gateway/appender.ts';
 import { YWebsocketSession, type DoorParts } from '#gateway/doors/y-websocket.ts';
-import { type Admitted, type EdgeParts, type HttpAnswer, listen, type UpgradeRequest } from '#gateway/edge.ts';
+import {
+  type Admitted,
+  createNetwork,
+  type EdgeParts,
+  type HttpAnswer,
+  type Network,
+  type Tls,
+  type UpgradeRequest,
+} from '#gateway/edge.ts';
 import { FlushSchedule } from '#gateway/flush-schedule.ts';
 import { answerGet, type HttpParts, plainText } from '#gateway/http.ts';
 import type { GatewayLimits } from '#gateway/limits.ts';
@@ -23,8 +31,9 @@ import type { Logger } from '#shared/runtime/telemetry.ts';
 import type { Store } from '#shared/store/store.ts';
 import { restarting, unreadable } from '#shared/wire/close-codes.ts';
 
-export type GatewayParts = Pick<EdgeParts, 'host' | 'port' | 'tls'> &
+export type GatewayParts = Pick<EdgeParts, 'host' | 'port'> &
   Pick<HttpParts, 'registry' | 'pages' | 'condition'> & {
+    readonly tls: Tls | undefined;
     readonly journal: Journal;
     readonly store: Store;
     readonly clock: Clock;
@@ -69,7 +78,7 @@ type Assembly = {
 const stackOf = (error: unknown): string | undefined => (error instanceof Error ? error.stack : String(error));
 
 /** The parts behind the door, each given the one that an edit goes to next. */
-function assemble(parts: GatewayParts): Assembly {
+function assemble(parts: GatewayParts, openChannel: Network['openChannel']): Assembly {
   const { clock, limits, logger, journal, registry } = parts;
   const counts = newCounts();
   const times = registerTimes(registry);
@@ -105,6 +114,8 @@ function assemble(parts: GatewayParts): Assembly {
     limits,
     roomsLimits: limits,
     counters: counts.rooms,
+    traffic: counts.traffic,
+    openChannel,
     requestFlush: (room) => schedule.request(room),
     writersMustWait: parts.writersMustWait,
     pause: nextTurn,
@@ -171,7 +182,8 @@ function admissionBy(
 /** Starts a gateway; rejects where the port can't be opened. */
 export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const { clock } = parts;
-  const assembly = assemble(parts);
+  const network = createNetwork(parts.tls);
+  const assembly = assemble(parts, network.openChannel);
   const { appender, schedule, rooms, sessions } = assembly;
   let isDraining = false;
   const condition = (): Readonly<Record<string, unknown>> => ({
@@ -184,10 +196,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     ...parts.condition(),
   });
 
-  const edge = await listen({
+  const edge = await network.listen({
     host: parts.host,
     port: parts.port,
-    tls: parts.tls,
     messageBytesMax: parts.limits.frameBytesMax * 2,
     upgrade: admissionBy(assembly, () => isDraining),
     get: (path) => answerGet(path, { ...parts, isDraining: () => isDraining, condition }),

@@ -17,7 +17,7 @@
  * a few pieces when it is its turn, and then others have theirs.
  */
 
-import type { Connection } from '#gateway/connection.ts';
+import type { Channel, Connection } from '#gateway/connection.ts';
 import { bytesOf, type Framing, type Parts } from '#gateway/framing.ts';
 import { type Closing, tryLater } from '#shared/wire/close-codes.ts';
 
@@ -33,6 +33,8 @@ export type CatchUp = {
   readonly stateFor: (vector: Uint8Array) => Parts;
   /** An awareness update of everyone who is here, or undefined where nobody is. */
   readonly everyone: () => Uint8Array | undefined;
+  /** How many frames the room has sent to all who are not behind. */
+  readonly spoken: () => number;
   /** Tells the room that a session began or ceased to be behind: it keeps recent updates only while one is. */
   readonly slowReaders: (change: 1 | -1) => void;
 };
@@ -56,6 +58,7 @@ type Stream = { readonly parts: Parts; readonly bytes: number; part: number; off
 export class Outbox {
   readonly #connection: Connection;
   readonly #framing: Framing;
+  readonly #channel: Channel;
   readonly #room: CatchUp;
   readonly #limits: OutboxLimits;
   readonly #traffic: Traffic;
@@ -69,13 +72,14 @@ export class Outbox {
   #stepsDueBytes = 0;
   #closed = false;
   #awaitsTurn = false;
-  /** Set by every frame; the gateway's keep-alive sweep clears it. */
-  spokeRecently = true;
+  #spokeRecently = true;
+  #spokenSeen = 0;
 
-  /** `overflow` is called when the session has to be closed; `turn` resolves when the session may write much. */
+  /** `channel` is what the room sends to the sessions that are flowing, this one from now on. `overflow` is called when the session has to be closed; `turn` resolves when the session may write much. */
   constructor(
     connection: Connection,
     framing: Framing,
+    channel: Channel,
     room: CatchUp,
     limits: OutboxLimits,
     traffic: Traffic,
@@ -84,11 +88,17 @@ export class Outbox {
   ) {
     this.#connection = connection;
     this.#framing = framing;
+    this.#channel = channel;
     this.#room = room;
     this.#limits = limits;
     this.#traffic = traffic;
     this.#overflow = overflow;
     this.#turn = turn;
+    channel.add(connection);
+  }
+
+  get connection(): Connection {
+    return this.#connection;
   }
 
   get framing(): Framing {
@@ -142,8 +152,18 @@ export class Outbox {
     else this.#ackDue = frames;
   }
 
+  /** Sends an empty frame if nothing was sent since the last call. */
   keepAlive(): void {
-    if (this.#behindSince === undefined) this.#send(this.#framing.keepAlive);
+    const spoken = this.#room.spoken();
+    const isSilent = !this.#spokeRecently && this.#spokenSeen === spoken;
+    if (isSilent && this.#behindSince === undefined) this.#send(this.#framing.keepAlive);
+    this.#spokeRecently = false;
+    this.#spokenSeen = spoken;
+  }
+
+  /** Looks whether the socket has more than it should: the room calls this after every so many bytes that it sent by channel. */
+  checkUnread(): void {
+    if (this.#behindSince === undefined && this.#connection.buffered() > this.#limits.outboxHighWaterBytes) this.#becomeBehind();
   }
 
   /** The socket took something: go on with what waits. */
@@ -180,6 +200,7 @@ export class Outbox {
     if (this.#closed) return;
     this.#closed = true;
     this.#becomeFlowing();
+    this.#channel.remove(this.#connection);
   }
 
   /** One step from behind to flowing. False once there. */
@@ -223,7 +244,7 @@ export class Outbox {
     if (this.#closed) return;
     this.#write(parts);
     if (this.#stream !== undefined) this.#awaitTurn();
-    if (this.#behindSince === undefined && this.#connection.buffered() > this.#limits.outboxHighWaterBytes) this.#becomeBehind();
+    this.checkUnread();
   }
 
   /** A message whole, or the first pieces of it. */
@@ -242,7 +263,7 @@ export class Outbox {
     const piece = takePiece(stream, this.#limits.fragmentBytes);
     const place = stream.sent === 0 ? 'first' : stream.sent + piece.length === stream.bytes ? 'last' : 'middle';
     this.#connection.sendFragment(piece, place);
-    this.spokeRecently = true;
+    this.#spokeRecently = true;
     this.#traffic.bytesOut += piece.length;
     stream.sent += piece.length;
     if (place === 'last') this.#stream = undefined;
@@ -250,7 +271,7 @@ export class Outbox {
 
   #send(frame: Uint8Array): void {
     if (this.#closed) return;
-    this.spokeRecently = true;
+    this.#spokeRecently = true;
     this.#traffic.framesOut++;
     this.#traffic.bytesOut += frame.length;
     this.#connection.send(frame);
@@ -264,6 +285,7 @@ export class Outbox {
 
   #becomeBehind(): void {
     this.#behindSince = this.#room.position();
+    this.#channel.remove(this.#connection);
     this.#traffic.slowReaders++;
     this.#room.slowReaders(1);
   }
@@ -272,6 +294,7 @@ export class Outbox {
     if (this.#behindSince === undefined) return;
     this.#behindSince = undefined;
     this.#stream = undefined;
+    this.#channel.add(this.#connection);
     this.#traffic.slowReaders--;
     this.#room.slowReaders(-1);
   }

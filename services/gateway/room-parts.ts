@@ -1,17 +1,21 @@
 /** What rooms have in common: their limits, what they count, and the way to what happens outside of them. */
 
+import type { FanoutParts } from '#gateway/fanout.ts';
 import type { PresenceLimits } from '#gateway/presence.ts';
 import type { Room } from '#gateway/room.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
 
-export type RoomLimits = PresenceLimits & {
-  readonly documentBytesMax: number;
-  readonly heldBytesMax: number;
-  readonly missedBytesMax: number;
-  readonly foldBytesMax: number;
-};
+export type RoomLimits = PresenceLimits &
+  FanoutParts['limits'] & {
+    readonly documentBytesMax: number;
+    readonly heldBytesMax: number;
+    readonly missedBytesMax: number;
+    readonly outboxHighWaterBytes: number;
+    readonly fragmentBytes: number;
+    readonly foldBytesMax: number;
+  };
 
-export type RoomParts = {
+export type RoomParts = Omit<FanoutParts, 'limits'> & {
   readonly limits: RoomLimits;
   readonly clock: Pick<Clock, 'monotonic'>;
   /** Asks for a `flush` at the end of the tick, or a little later under load. */

@@ -11,9 +11,11 @@
  */
 
 import type { Draft, Saved } from '#gateway/appender.ts';
+import type { Channel } from '#gateway/connection.ts';
 import type { CatchUp, Outbox, Position } from '#gateway/outbox.ts';
 import { DiffCache } from '#gateway/diff-cache.ts';
-import { bytesOf, type Parts } from '#gateway/framing.ts';
+import { Fanout } from '#gateway/fanout.ts';
+import { bytesOf, type Framing, type Parts } from '#gateway/framing.ts';
 import { type Held, HeldUpdates } from '#gateway/held-updates.ts';
 import { Presence, type Speaker } from '#gateway/presence.ts';
 import type { RoomParts } from '#gateway/room-parts.ts';
@@ -52,6 +54,7 @@ export class Room implements Saved, CatchUp {
   readonly #parts: RoomParts;
   readonly #state: DocumentState;
   readonly #presence: Presence;
+  readonly #fanout: Fanout;
   readonly #members = new Set<Member>();
   /** Those who wait for an acknowledgement. */
   readonly #unsettled = new Set<Member>();
@@ -79,6 +82,7 @@ export class Room implements Saved, CatchUp {
     this.#parts = parts;
     this.#diffs = new DiffCache(state);
     this.#presence = new Presence(parts.limits);
+    this.#fanout = new Fanout(parts);
     this.#held = new HeldUpdates(parts.limits.heldBytesMax);
     this.#weigh();
   }
@@ -110,6 +114,14 @@ export class Room implements Saved, CatchUp {
   /** The state vector, encoded: the server's own Step1. */
   get vector(): Uint8Array {
     return this.#state.vector;
+  }
+
+  channelFor(framing: Framing): Channel {
+    return this.#fanout.channelFor(framing);
+  }
+
+  spoken(): number {
+    return this.#fanout.spoken;
   }
 
   join(member: Member): void {
@@ -197,7 +209,7 @@ export class Room implements Saved, CatchUp {
     const draft = this.#pending.length > 0 ? this.#publishPending() : undefined;
     if (this.#presence.hasChanges) {
       const changes = this.#presence.takeChanges();
-      this.#publish((member) => member.outbox.framing.awareness(changes), 'presence', undefined);
+      this.#fanout.sendPresence(changes, this.#members);
     }
     this.#weigh();
     return draft;
@@ -355,7 +367,7 @@ export class Room implements Saved, CatchUp {
     this.#published++;
     this.#parts.counters.flushes++;
     if (this.#slowReaders > 0) this.#remember(merged);
-    this.#publish((member) => member.outbox.framing.update(merged), 'update', except);
+    this.#fanout.sendUpdate(merged, this.#members, except);
     if (own.length === 0) return undefined;
     this.#sequence++;
     return {
@@ -366,21 +378,6 @@ export class Room implements Saved, CatchUp {
       sequence: this.#sequence,
       author: authors.size === 1 ? (author?.author ?? '') : '',
     };
-  }
-
-  /** Sends one frame to everybody here but `except`, encoded once for each framing. */
-  #publish(frameFor: (member: Member) => Uint8Array, kind: 'update' | 'presence', except: Member | undefined): void {
-    let framing: Outbox['framing'] | undefined;
-    let frame: Uint8Array | undefined;
-    for (const member of this.#members) {
-      if (member === except || (kind === 'presence' && !member.speaker.informed)) continue;
-      if (frame === undefined || member.outbox.framing !== framing) {
-        framing = member.outbox.framing;
-        frame = frameFor(member);
-      }
-      if (kind === 'update') member.outbox.update(frame);
-      else member.outbox.presence(frame);
-    }
   }
 
   #remember(update: Uint8Array): void {

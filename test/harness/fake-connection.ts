@@ -1,6 +1,6 @@
 /** A connection made of arrays: a client that reads as much as a test lets it. */
 
-import type { Connection } from '#gateway/connection.ts';
+import type { Channel, Connection } from '#gateway/connection.ts';
 import type { Closing } from '#shared/wire/close-codes.ts';
 
 export type FakeConnection = Connection & {
@@ -102,4 +102,19 @@ export function fakeConnection(): FakeConnection {
     },
   };
   return connection;
+}
+
+/** A channel that sends to one connection after the other. */
+export function fakeChannel(): Channel {
+  const members = new Set<Connection>();
+  return {
+    get size() {
+      return members.size;
+    },
+    add: (connection) => void members.add(connection),
+    remove: (connection) => void members.delete(connection),
+    send: (frame, except) => {
+      for (const connection of members) if (connection !== except) connection.send(frame);
+    },
+  };
 }

@@ -13,7 +13,7 @@ import type { Logger } from '#shared/runtime/telemetry.ts';
 import type { Store } from '#shared/store/store.ts';
 import type { Closing } from '#shared/wire/close-codes.ts';
 import type { BareClient } from '#test/harness/bare-client.ts';
-import { fakeConnection, type FakeConnection } from '#test/harness/fake-connection.ts';
+import { fakeChannel, fakeConnection, type FakeConnection } from '#test/harness/fake-connection.ts';
 import { settle, type VirtualClock } from '#test/harness/virtual-clock.ts';
 
 export const defaultGatewayLimits: GatewayLimits = Object.fromEntries(
@@ -82,6 +82,8 @@ export function memoryGateway(options: MemoryGatewayOptions): MemoryGateway {
     limits,
     roomsLimits: limits,
     counters: counts.rooms,
+    traffic: counts.traffic,
+    openChannel: fakeChannel,
     requestFlush: (room) => schedule.request(room),
     writersMustWait: options.writersMustWait ?? (() => undefined),
     pause: options.pause ?? settle,

@@ -194,9 +194,7 @@ export class YWebsocketSession implements Member, ConnectionEvents {
   /** Sends an empty frame if nothing was sent since the last call: y-websocket drops a server that is silent for 30 s. */
   keepAlive(): void {
     if (this.#phase.kind !== 'open') return;
-    const { outbox } = this.#phase;
-    if (!outbox.spokeRecently) outbox.keepAlive();
-    outbox.spokeRecently = false;
+    this.#phase.outbox.keepAlive();
   }
 
   #enter(found: Room | Closing): void {
@@ -210,6 +208,7 @@ export class YWebsocketSession implements Member, ConnectionEvents {
     const outbox = new Outbox(
       this.#connection,
       framing,
+      found.channelFor(framing),
       found,
       limits,
       traffic,
@@ -218,6 +217,7 @@ export class YWebsocketSession implements Member, ConnectionEvents {
     );
     const refusal = this.#parts.rooms.join(found, this);
     if (refusal !== undefined) {
+      outbox.end();
       this.close(refusal);
       return;
     }

@@ -5,7 +5,7 @@ import { type CatchUp, Outbox, type OutboxLimits, type Position } from '#gateway
 import type { Framing } from '#gateway/framing.ts';
 import type { Closing } from '#shared/wire/close-codes.ts';
 import { settle } from '#test/harness/virtual-clock.ts';
-import { fakeConnection, type FakeConnection } from '#test/harness/fake-connection.ts';
+import { fakeChannel, fakeConnection, type FakeConnection } from '#test/harness/fake-connection.ts';
 
 const letters = (text: string): Uint8Array => new TextEncoder().encode(text);
 const textOf = (message: Uint8Array | undefined): string => new TextDecoder().decode(message);
@@ -46,18 +46,21 @@ function stringRoom() {
     stateFor: (vector) => inParts(document.slice(Number(textOf(vector)))),
     everyone: () => (room.people === '' ? undefined : letters(room.people)),
     slowReaders: (change) => void (slow += change),
+    spoken: () => 0,
   };
   return room;
 }
 
 function start(asksForAck = true) {
   const connection: FakeConnection = fakeConnection();
+  const channel = fakeChannel();
   const room = stringRoom();
   const traffic = { framesOut: 0, bytesOut: 0, slowReaders: 0 };
   const closings: Closing[] = [];
   const outbox = new Outbox(
     connection,
     asksForAck ? framing : { ...framing, ack: undefined },
+    channel,
     room,
     limits,
     traffic,
@@ -81,6 +84,8 @@ test('GW1: a session that reads gets every frame as it comes', () => {
   outbox.presence(letters('Ame'));
   outbox.ack(1);
   publish('b');
+  outbox.keepAlive();
+  expect(said()).toEqual(['Ua', 'Ame', 'K1', 'Ub']);
   outbox.keepAlive();
   expect(said()).toEqual(['Ua', 'Ame', 'K1', 'Ub', '-']);
   expect(traffic).toEqual({ framesOut: 5, bytesOut: 10, slowReaders: 0 });
