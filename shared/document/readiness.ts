@@ -34,101 +34,122 @@ function missingWithoutOrder(update: Scanned, vector: StateVector): Missing | un
   for (const { client, start } of update.sections) {
     if (start > (vector.get(client) ?? 0)) return { client, clock: start - 1 };
   }
-  for (let i = 0; i < update.dependencies.length; i += 4) {
-    const { client, needs } = dependency(update, i);
+  const { dependencies } = update;
+  for (let i = 0; i < dependencies.length; i += 4) {
+    const client = dependency.client(dependencies, i);
+    const needs = dependency.needs(dependencies, i);
     if (needs >= (vector.get(client) ?? 0)) return { client, clock: needs };
   }
   return undefined;
 }
 
+/** How far a client has got. */
+type Progress = {
+  readonly client: number;
+  /** Up to this clock everything is there or can be taken. */
+  reached: number;
+  /** The dependencies on it that the vector does not meet, by the clock that they need; and how many of them are met. */
+  readonly wanted: number[];
+  met: number;
+};
+
 class Walk {
   readonly ends: number[];
-  readonly #update: Scanned;
-  /** By client, up to which clock everything is there or can be taken, where that is more than the vector says. */
-  readonly #reached = new Map<number, number>();
+  readonly #sections: readonly Section[];
+  readonly #dependencies: readonly number[];
   readonly #vector: StateVector;
+  readonly #clients = new Map<number, Progress>();
+  /** By section: its client's. */
+  readonly #progress: readonly Progress[];
   /** By section: the dependency that it is at. */
   readonly #next: number[] = [];
-  /** By client, the dependencies on it that the vector does not meet, by the clock that they need; and how many of them are met. */
-  readonly #wanted = new Map<number, { readonly dependencies: number[]; met: number }>();
   readonly #isMet: Uint8Array;
 
   constructor(update: Scanned, vector: StateVector) {
-    this.#update = update;
+    const { sections, dependencies } = update;
+    this.#sections = sections;
+    this.#dependencies = dependencies;
     this.#vector = vector;
-    this.ends = update.sections.map((section) => section.start);
-    this.#isMet = new Uint8Array(update.dependencies.length / 4);
+    this.ends = sections.map((section) => section.start);
+    this.#progress = sections.map(({ client }) => this.#progressOf(client));
+    this.#isMet = new Uint8Array(dependencies.length / 4);
     let i = 0;
-    for (let index = 0; index < update.sections.length; index++) {
+    for (let index = 0; index < sections.length; index++) {
       this.#next.push(i);
-      for (; i < update.dependencies.length && dependency(update, i).section === index; i += 4) this.#want(i);
+      i = this.#want(index, i);
     }
-    for (const { dependencies } of this.#wanted.values()) {
-      dependencies.sort((a, b) => dependency(update, a).needs - dependency(update, b).needs);
+    for (const { wanted } of this.#clients.values()) {
+      wanted.sort((a, b) => dependency.needs(dependencies, a) - dependency.needs(dependencies, b));
     }
   }
 
-  #want(i: number): void {
-    const { client, needs } = dependency(this.#update, i);
-    if (needs < (this.#vector.get(client) ?? 0)) {
-      this.#isMet[i / 4] = 1;
-      return;
-    }
-    const wanted = this.#wanted.get(client);
-    if (wanted === undefined) this.#wanted.set(client, { dependencies: [i], met: 0 });
-    else wanted.dependencies.push(i);
+  #progressOf(client: number): Progress {
+    const known = this.#clients.get(client);
+    if (known !== undefined) return known;
+    const progress = { client, reached: this.#vector.get(client) ?? 0, wanted: [], met: 0 };
+    this.#clients.set(client, progress);
+    return progress;
   }
 
-  #reach(client: number): number {
-    return this.#reached.get(client) ?? this.#vector.get(client) ?? 0;
+  /** Notes what the section with this index, whose dependencies begin at `from`, needs. Returns where they end. */
+  #want(index: number, from: number): number {
+    const dependencies = this.#dependencies;
+    let progress: Progress | undefined;
+    let i = from;
+    for (; i < dependencies.length && dependency.section(dependencies, i) === index; i += 4) {
+      const client = dependency.client(dependencies, i);
+      if (progress?.client !== client) progress = this.#progressOf(client);
+      if (dependency.needs(dependencies, i) < progress.reached) this.#isMet[i / 4] = 1;
+      else progress.wanted.push(i);
+    }
+    return i;
   }
 
   run(): void {
-    const work = this.#update.sections.map((_, index) => index);
+    const work = this.#sections.map((_, index) => index);
     for (let index = work.pop(); index !== undefined; index = work.pop()) {
-      const section = this.#update.sections[index];
-      if (section === undefined || section.start > this.#reach(section.client)) continue;
+      const section = this.#sections[index];
+      const progress = this.#progress[index];
+      if (section === undefined || progress === undefined || section.start > progress.reached) continue;
       const end = this.#advance(index, section);
       this.ends[index] = end;
-      if (end <= this.#reach(section.client)) continue;
-      this.#reached.set(section.client, end);
-      this.#meet(section.client, end, work);
+      if (end <= progress.reached) continue;
+      progress.reached = end;
+      this.#meet(progress, work);
     }
   }
 
   /** Goes on to the first struct that must wait, and returns its clock, or the section's end. */
   #advance(index: number, section: Section): number {
+    const dependencies = this.#dependencies;
     let i = this.#next[index] ?? 0;
-    for (; i < this.#update.dependencies.length; i += 4) {
-      const { section: owner, clock } = dependency(this.#update, i);
-      if (owner !== index) break;
+    for (; i < dependencies.length && dependency.section(dependencies, i) === index; i += 4) {
       if (this.#isMet[i / 4] === 1) continue;
       this.#next[index] = i;
-      return clock;
+      return dependency.clock(dependencies, i);
     }
     this.#next[index] = i;
     return section.end;
   }
 
-  /** `client` reached `end`: what needed less of it goes on. Each dependency is met once, so this is linear in all. */
-  #meet(client: number, end: number, work: number[]): void {
-    const wanted = this.#wanted.get(client);
-    if (wanted === undefined) return;
-    for (; wanted.met < wanted.dependencies.length; wanted.met++) {
-      const i = wanted.dependencies[wanted.met] ?? 0;
-      const { section, needs } = dependency(this.#update, i);
-      if (needs >= end) return;
+  /** A client has got further: what needed less of it goes on. Each dependency is met once, so this is linear in all. */
+  #meet(progress: Progress, work: number[]): void {
+    const dependencies = this.#dependencies;
+    for (; progress.met < progress.wanted.length; progress.met++) {
+      const i = progress.wanted[progress.met] ?? 0;
+      if (dependency.needs(dependencies, i) >= progress.reached) return;
+      const section = dependency.section(dependencies, i);
       this.#isMet[i / 4] = 1;
       if (this.#next[section] === i) work.push(section);
     }
   }
 
   firstMissing(): Missing | undefined {
-    for (const [index, section] of this.#update.sections.entries()) {
-      if (section.start > this.#reach(section.client)) return { client: section.client, clock: section.start - 1 };
-      if (this.ends[index] === section.end) continue;
-      const { client, needs } = dependency(this.#update, this.#next[index] ?? 0);
-      return { client, clock: needs };
+    for (const [index, { client, start, end }] of this.#sections.entries()) {
+      if (start > (this.#progress[index]?.reached ?? 0)) return { client, clock: start - 1 };
+      if (this.ends[index] === end) continue;
+      const i = this.#next[index] ?? 0;
+      return { client: dependency.client(this.#dependencies, i), clock: dependency.needs(this.#dependencies, i) };
     }
     return undefined;
   }

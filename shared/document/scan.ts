@@ -353,16 +353,13 @@ function withRange(ranges: number[], client: number, start: number, end: number)
 
 const inOneGo = new Scan();
 
-/** The section that a dependency belongs to, its clock, and what it needs: the four numbers at `i`. */
-export function dependency(update: Scanned, i: number): { section: number; clock: number; client: number; needs: number } {
-  const { dependencies } = update;
-  return {
-    section: at(dependencies, i),
-    clock: at(dependencies, i + 1),
-    client: at(dependencies, i + 2),
-    needs: at(dependencies, i + 3),
-  };
-}
+/** What the dependency at `i` of `dependencies` says. There may be a million in one update: no object for each. */
+export const dependency = {
+  section: (dependencies: readonly number[], i: number): number => at(dependencies, i),
+  clock: (dependencies: readonly number[], i: number): number => at(dependencies, i + 1),
+  client: (dependencies: readonly number[], i: number): number => at(dependencies, i + 2),
+  needs: (dependencies: readonly number[], i: number): number => at(dependencies, i + 3),
+} as const;
 
 const bytesPerNumber = 8;
 /** An object of nine fields, and its place in the array. */
