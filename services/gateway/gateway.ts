@@ -58,6 +58,8 @@ export type Gateway = {
 const wsPath = '/ws/';
 /** How often sessions are looked over for silence, as a part of `keepAliveMs`. */
 const keepAliveSweeps = 2;
+/** A message that is longer than allowed by no more than this is told so; the connection of a longer one is dropped. */
+const overlongBytesMax = 1024 * 1024;
 /** A drain closes some sessions each so many ms. */
 const drainStepMs = 50;
 
@@ -155,8 +157,11 @@ function admissionBy(
   isDraining: () => boolean,
 ): (request: UpgradeRequest) => Admitted | HttpAnswer {
   let sessionNumber = 0;
+  const { connectionsMax } = door.limits;
   return (request) => {
     if (isDraining()) return plainText(503, 'the server is stopping');
+    if (sessions.size >= connectionsMax)
+      return plainText(503, `${connectionsMax} connections are open; there is no room for more`);
     if (!request.path.startsWith(wsPath)) return plainText(404, `connect to ${wsPath}<document>`);
     const parsed = decodeName(request.path.slice(wsPath.length));
     if ('refusal' in parsed) return plainText(400, parsed.refusal);
@@ -199,7 +204,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const edge = await network.listen({
     host: parts.host,
     port: parts.port,
-    messageBytesMax: parts.limits.frameBytesMax * 2,
+    messageBytesMax: parts.limits.frameBytesMax + overlongBytesMax,
     upgrade: admissionBy(assembly, () => isDraining),
     get: (path) => answerGet(path, { ...parts, isDraining: () => isDraining, condition }),
   });

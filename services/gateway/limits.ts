@@ -12,6 +12,7 @@ const miB = 1024 * kiB;
 
 export const gatewayLimitSettings = {
   // What comes in.
+  connectionsMax: amount('connections', 50_000, 'connections at once; further ones are refused for now (503)'),
   frameBytesMax: amount('bytes', 32 * miB, 'longest message of a client; a longer one closes its sender (1009)', kiB, 1024 * miB),
   framesPerSecondMax: amount('messages a second', 20_000, 'messages of one connection, over ten seconds; more close it (1013)'),
   openingBytesMax: amount(

@@ -1,6 +1,7 @@
 /** A gateway put together and listening, with a journal and a store in memory. */
 
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
 import WS from 'ws';
 import * as Y from 'yjs';
@@ -67,6 +68,23 @@ test.each([
   const drained = gateway.drain(3_000, 3_000);
   await clock.advance(7_000);
   expect(await drained).toBe(1);
+});
+
+/** How a gateway answers the request to open a WebSocket. */
+async function answerTo(gateway: Gateway, headers: Readonly<Record<string, string>> = {}): Promise<number | undefined> {
+  const socket = new WS(`ws://127.0.0.1:${gateway.port}/ws/a`, { headers });
+  onTestFinished(() => socket.terminate());
+  const answered = once(socket, 'unexpected-response').then(([, response]) => (response as IncomingMessage).statusCode);
+  return Promise.race([answered, once(socket, 'open').then(() => 101)]);
+}
+
+test('GW84: past connectionsMax further connections are refused for now, until others end', async () => {
+  const gateway = await start({ limits: { ...defaultGatewayLimits, connectionsMax: 2 } });
+  const [one] = [await connect(gateway), await connect(gateway)];
+  expect(await answerTo(gateway)).toBe(503);
+  one.close();
+  await once(one, 'close');
+  expect(await answerTo(gateway)).toBe(101);
 });
 
 test('GW83: what a session throws closes that session alone (1011), and is counted', async () => {
