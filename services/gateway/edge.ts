@@ -13,6 +13,9 @@ export type UpgradeRequest = {
   /** The path as it came, percent-encoded, without the query. */
   readonly path: string;
   readonly query: URLSearchParams;
+  /** Headers as they came; '' where there is none. */
+  readonly origin: string;
+  readonly host: string;
 };
 
 /** A request to open a WebSocket that is let in: `attach` gets its connection and returns what hears of it. */
@@ -129,6 +132,7 @@ const statusText: Readonly<Record<number, string>> = {
   200: 'OK',
   304: 'Not Modified',
   400: 'Bad Request',
+  403: 'Forbidden',
   404: 'Not Found',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
@@ -136,7 +140,12 @@ const statusText: Readonly<Record<number, string>> = {
 
 function upgradeBy(parts: EdgeParts) {
   return (response: uws.HttpResponse, request: uws.HttpRequest, context: uws.us_socket_context_t): void => {
-    const decided = parts.upgrade({ path: request.getUrl(), query: new URLSearchParams(request.getQuery()) });
+    const decided = parts.upgrade({
+      path: request.getUrl(),
+      query: new URLSearchParams(request.getQuery()),
+      origin: request.getHeader('origin'),
+      host: request.getHeader('host'),
+    });
     if ('status' in decided) {
       answer(response, decided);
       return;

@@ -20,6 +20,7 @@ import { FlushSchedule } from '#gateway/flush-schedule.ts';
 import { answerGet, type HttpParts, plainText } from '#gateway/http.ts';
 import type { GatewayLimits } from '#gateway/limits.ts';
 import { countError, newCounts, registerCounts, registerTimes } from '#gateway/metrics.ts';
+import { isForeignPage } from '#gateway/page-origin.ts';
 import { Rooms } from '#gateway/rooms.ts';
 import { takeTurns } from '#gateway/turns.ts';
 import { defaultUpdateLimits } from '#shared/document/limits.ts';
@@ -27,6 +28,7 @@ import { parseDocumentName } from '#shared/document/name.ts';
 import type { Journal } from '#shared/journal/journal.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
 import { nextTurn } from '#shared/runtime/slices.ts';
+import { variableName } from '#shared/runtime/config.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import type { Store } from '#shared/store/store.ts';
 import { restarting, unreadable } from '#shared/wire/close-codes.ts';
@@ -41,6 +43,8 @@ export type GatewayParts = Pick<EdgeParts, 'host' | 'port'> &
     readonly limits: GatewayLimits;
     /** Random per process. */
     readonly origin: string;
+    /** Whether only pages from this machine, or from this server, may open documents. */
+    readonly refusesForeignPages: boolean;
     /** Why nothing may be written now, or undefined. */
     readonly writersMustWait: () => string | undefined;
   };
@@ -154,14 +158,17 @@ function assemble(parts: GatewayParts, openChannel: Network['openChannel']): Ass
 /** Decides who is let in at the y-websocket door. */
 function admissionBy(
   { door, sessions, guard }: Assembly,
+  refusesForeignPages: boolean,
   isDraining: () => boolean,
 ): (request: UpgradeRequest) => Admitted | HttpAnswer {
   let sessionNumber = 0;
   const { connectionsMax } = door.limits;
+  const refusal = `pages from elsewhere may not open documents here; set ${variableName('allowAnyone')}=1 if everyone may`;
   return (request) => {
     if (isDraining()) return plainText(503, 'the server is stopping');
     if (sessions.size >= connectionsMax)
       return plainText(503, `${connectionsMax} connections are open; there is no room for more`);
+    if (refusesForeignPages && isForeignPage(request.origin, request.host)) return plainText(403, refusal);
     if (!request.path.startsWith(wsPath)) return plainText(404, `connect to ${wsPath}<document>`);
     const parsed = decodeName(request.path.slice(wsPath.length));
     if ('refusal' in parsed) return plainText(400, parsed.refusal);
@@ -205,7 +212,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     host: parts.host,
     port: parts.port,
     messageBytesMax: parts.limits.frameBytesMax + overlongBytesMax,
-    upgrade: admissionBy(assembly, () => isDraining),
+    upgrade: admissionBy(assembly, parts.refusesForeignPages, () => isDraining),
     get: (path) => answerGet(path, { ...parts, isDraining: () => isDraining, condition }),
   });
 

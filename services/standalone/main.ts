@@ -60,6 +60,7 @@ async function run(config: StandaloneConfig, logger: Logger): Promise<void> {
     tls: config.tlsCertFile === '' ? undefined : { certFile: config.tlsCertFile, keyFile: config.tlsKeyFile },
     origin: randomUUID(),
     pages: readPages(pagesFolder),
+    refusesForeignPages: config.authMode === 'none' && !config.allowAnyone,
     writersMustWait: () => (persister.lag().records > config.storeLagRecordsMax ? 'the store is too far behind' : undefined),
     condition: () => ({ persister: { ...persister.status(), lag: persister.lag() } }),
   });

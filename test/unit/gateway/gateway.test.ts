@@ -28,6 +28,7 @@ async function start(parts: Partial<GatewayParts> = {}): Promise<Gateway> {
     logger: silentLogger,
     limits: defaultGatewayLimits,
     origin: 'gateway',
+    refusesForeignPages: true,
     writersMustWait: () => undefined,
     ...parts,
   });
@@ -85,6 +86,15 @@ test('GW84: past connectionsMax further connections are refused for now, until o
   one.close();
   await once(one, 'close');
   expect(await answerTo(gateway)).toBe(101);
+});
+
+test('GW85: pages from elsewhere open no documents, unless everyone may', async () => {
+  const gateway = await start();
+  const from = (origin: string) => ({ origin });
+  expect(await answerTo(gateway, from('https://example.org'))).toBe(403);
+  expect(await answerTo(gateway, from(`http://127.0.0.1:${gateway.port}`))).toBe(101);
+  expect(await answerTo(gateway, { ...from('http://docs.example.org'), host: 'docs.example.org' })).toBe(101);
+  expect(await answerTo(await start({ refusesForeignPages: false }), from('https://example.org'))).toBe(101);
 });
 
 test('GW83: what a session throws closes that session alone (1011), and is counted', async () => {
