@@ -35,14 +35,12 @@ export type EdgeParts = {
   /** The longest message that reaches its session, which closes with a reason what is too long for it. A longer one drops its connection (1006). */
   readonly messageBytesMax: number;
   readonly upgrade: (request: UpgradeRequest) => Admitted | HttpAnswer;
-  /** Answers GET. */
+  /** Answers GET, and HEAD without its body. */
   readonly get: (path: string) => HttpAnswer | Promise<HttpAnswer>;
 };
 
 export type Edge = {
   readonly port: number;
-  /** Takes no new connections. */
-  readonly stopListening: () => void;
   /** Drops everything. */
   readonly close: () => void;
 };
@@ -120,17 +118,18 @@ function copyOf(message: ArrayBuffer): Uint8Array {
   return copy;
 }
 
-function answer(response: uws.HttpResponse, { status, headers, body }: HttpAnswer): void {
+/** A HEAD request gets the headers alone (RFC 9110 §9.3.2). */
+function answer(response: uws.HttpResponse, { status, headers, body }: HttpAnswer, isHead = false): void {
   response.cork(() => {
     response.writeStatus(`${status} ${statusText[status] ?? ''}`);
     for (const [name, value] of Object.entries(headers)) response.writeHeader(name, value);
-    response.end(body);
+    if (isHead) response.endWithoutBody(Buffer.byteLength(body));
+    else response.end(body);
   });
 }
 
 const statusText: Readonly<Record<number, string>> = {
   200: 'OK',
-  304: 'Not Modified',
   400: 'Bad Request',
   403: 'Forbidden',
   404: 'Not Found',
@@ -167,13 +166,14 @@ function answerBy(parts: EdgeParts) {
     response.onAborted(() => {
       isGone = true;
     });
+    const isHead = request.getMethod() === 'head';
     const given = parts.get(request.getUrl());
     if (!(given instanceof Promise)) {
-      answer(response, given);
+      answer(response, given, isHead);
       return;
     }
     void given.then((ready) => {
-      if (!isGone) answer(response, ready);
+      if (!isGone) answer(response, ready, isHead);
     });
   };
 }
@@ -226,7 +226,8 @@ function listen(app: uws.TemplatedApp, parts: EdgeParts): Promise<Edge> {
     },
   });
   app.get('/*', answerBy(parts));
-  app.any('/*', (response) => answer(response, { status: 404, headers: {}, body: 'only GET is answered here\n' }));
+  app.head('/*', answerBy(parts));
+  app.any('/*', (response) => answer(response, { status: 404, headers: {}, body: 'only GET and HEAD are answered here\n' }));
   return new Promise((resolve, reject) => {
     // A port that another process has is refused, rather than shared.
     const exclusive = 1;
@@ -241,7 +242,6 @@ function listen(app: uws.TemplatedApp, parts: EdgeParts): Promise<Edge> {
       }
       resolve({
         port: uws.us_socket_local_port(listening),
-        stopListening: () => uws.us_listen_socket_close(listening),
         close: () => void app.close(),
       });
     });

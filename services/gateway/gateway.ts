@@ -84,7 +84,7 @@ type Assembly = {
 const stackOf = (error: unknown): string | undefined => (error instanceof Error ? error.stack : String(error));
 
 /** The parts behind the door, each given the one that an edit goes to next. */
-function assemble(parts: GatewayParts, openChannel: Network['openChannel']): Assembly {
+function assemble(parts: GatewayParts, openChannel: Network['openChannel'], isDraining: () => boolean): Assembly {
   const { clock, limits, logger, journal, registry } = parts;
   const counts = newCounts();
   const times = registerTimes(registry);
@@ -137,7 +137,8 @@ function assemble(parts: GatewayParts, openChannel: Network['openChannel']): Ass
     random: Math.random,
     turn: takeTurns((run) => void setImmediate(run)),
     onClosing: (closing) => {
-      countError(counts, `close-${closing.code}`);
+      // Sending everybody away is no error.
+      if (!isDraining()) countError(counts, `close-${closing.code}`);
       logger.debug({ ...closing }, 'closed a session');
     },
     onAckMs: times.acknowledged,
@@ -195,9 +196,9 @@ function admissionBy(
 export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const { clock } = parts;
   const network = createNetwork(parts.tls);
-  const assembly = assemble(parts, network.openChannel);
-  const { appender, schedule, rooms, sessions } = assembly;
   let isDraining = false;
+  const assembly = assemble(parts, network.openChannel, () => isDraining);
+  const { appender, schedule, rooms, sessions } = assembly;
   const condition = (): Readonly<Record<string, unknown>> => ({
     journal: {
       ok: appender.failure === undefined,

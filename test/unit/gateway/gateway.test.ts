@@ -135,3 +135,29 @@ test('GW83: metrics that can not be collected are answered with 500', async () =
   expect((await fetch(`http://127.0.0.1:${gateway.port}/metrics`)).status).toBe(500);
   expect((await fetch(`http://127.0.0.1:${gateway.port}/healthz`)).status).toBe(200);
 });
+
+test('GW86: HEAD is answered like GET, without a body', async () => {
+  const gateway = await start();
+  for (const [path, status] of [
+    ['/healthz', 200],
+    ['/nothing', 404],
+  ] as const) {
+    const url = `http://127.0.0.1:${gateway.port}${path}`;
+    const [head, get] = [await fetch(url, { method: 'HEAD' }), await fetch(url)];
+    expect([head.status, await head.text()]).toEqual([status, '']);
+    expect(head.headers.get('content-length')).toBe(String((await get.text()).length));
+  }
+});
+
+test('GW87: sending everybody away is not counted as errors', async () => {
+  const registry = new Registry();
+  const clock = virtualClock();
+  const gateway = await start({ registry, clock });
+  const socket = await connect(gateway);
+  const closed = once(socket, 'close');
+  const drained = gateway.drain(100, 100);
+  await clock.advance(5_000);
+  await drained;
+  expect((await closed)[0]).toBe(1012);
+  expect(await registry.metrics()).not.toContain('inkstream_errors_total{');
+});
