@@ -362,8 +362,9 @@ export class Room implements Saved, CatchUp {
     this.#authors = new Set();
     const merged = mergeScanned(updates);
     const [author] = authors;
-    // An author who is the only one has everything in the frame already.
-    const except = authors.size === 1 && own.length === updates.length ? author : undefined;
+    // An author who is the only one has everything in the frame already; it may have left since.
+    const isAlone = author !== undefined && authors.size === 1 && own.length === updates.length;
+    const except = isAlone && this.#members.has(author) ? author : undefined;
     this.#published++;
     this.#parts.counters.flushes++;
     if (this.#slowReaders > 0) this.#remember(merged);

@@ -56,3 +56,15 @@ test('GW75: who wrote alone is not sent its own words, and is sent an empty fram
   writer?.session.keepAlive();
   expect(writer?.connection.messages.length).toBe(spoken + 1);
 });
+
+test('GW75: what somebody wrote right before leaving goes to the others', async () => {
+  const { clock, clients, joined } = start(2, { outboxHighWaterBytes: 4096, fragmentBytes: 2048 });
+  await clock.advance(1_000);
+  clients[0]?.text.insert(0, 'a last word');
+  // It arrives in a microtask; rooms flush at the end of the tick.
+  await Promise.resolve();
+  joined[0]?.leave();
+  await clock.advance(1_000);
+  expect(clients[1]?.text.toJSON()).toBe('a last word');
+  expect(joined[1]?.connection.closing()).toBeUndefined();
+});
