@@ -73,12 +73,6 @@ type Assembly = {
   readonly rooms: Rooms;
   readonly door: DoorParts;
   readonly sessions: Set<YWebsocketSession>;
-  /**
-   * Runs what a session does with what its client sent, and closes the session where that throws. It must not, but where it does the same client
-   * comes back with the same bytes, and would end one process after the other for everybody. This and a room's flush are the only two
-   * places where exceptions end: any other one leaves something in a state that nobody knows, and ends the process.
-   */
-  readonly guard: (session: YWebsocketSession, run: () => void) => void;
 };
 
 const stackOf = (error: unknown): string | undefined => (error instanceof Error ? error.stack : String(error));
@@ -142,23 +136,32 @@ function assemble(parts: GatewayParts, openChannel: Network['openChannel'], isDr
       logger.debug({ ...closing }, 'closed a session');
     },
     onAckMs: times.acknowledged,
-  };
-  registerCounts(registry, counts, () => sessions.size, rooms, appender);
-  const guard = (session: YWebsocketSession, run: () => void): void => {
-    try {
-      run();
-    } catch (error) {
+    onThrown: (error) => {
       countError(counts, 'session-thrown');
       logger.error({ error: stackOf(error) }, 'what a client sent could not be handled; its session is closed');
-      session.close(unreadable('the server failed to handle what was sent'));
-    }
+      return unreadable('the server failed to handle what was sent');
+    },
   };
-  return { appender, schedule, rooms, door, sessions, guard };
+  registerCounts(registry, counts, () => sessions.size, rooms, appender);
+  return { appender, schedule, rooms, door, sessions };
+}
+
+/**
+ * Runs what a session does with what its client sent, and closes the session where that throws. It must not, but where it does the same client
+ * comes back with the same bytes, and would end one process after the other for everybody. This and a room's flush are the only two
+ * places where exceptions end: any other one leaves something in a state that nobody knows, and ends the process.
+ */
+function guard(session: YWebsocketSession, { onThrown }: DoorParts, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    session.close(onThrown(error));
+  }
 }
 
 /** Decides who is let in at the y-websocket door. */
 function admissionBy(
-  { door, sessions, guard }: Assembly,
+  { door, sessions }: Assembly,
   refusesForeignPages: boolean,
   isDraining: () => boolean,
 ): (request: UpgradeRequest) => Admitted | HttpAnswer {
@@ -180,8 +183,8 @@ function admissionBy(
         sessions.add(session);
         session.begin();
         return {
-          message: (message) => guard(session, () => session.message(message)),
-          drained: () => guard(session, () => session.drained()),
+          message: (message) => guard(session, door, () => session.message(message)),
+          drained: () => guard(session, door, () => session.drained()),
           closed: () => {
             sessions.delete(session);
             session.closed();

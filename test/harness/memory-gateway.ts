@@ -101,6 +101,9 @@ export function memoryGateway(options: MemoryGatewayOptions): MemoryGateway {
       turn: settle,
       onClosing: (closing) => void closings.push(closing),
       onAckMs: () => {},
+      onThrown: (error) => {
+        throw error;
+      },
     });
     connection.onDrained = () => session.drained();
     session.begin();

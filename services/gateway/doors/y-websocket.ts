@@ -70,6 +70,8 @@ export type DoorParts = {
   readonly random: () => number;
   /** Resolves when a session may write much. */
   readonly turn: () => Promise<void>;
+  /** Called where handling what a client sent threw. Returns how its session is to be closed. */
+  readonly onThrown: (error: unknown) => Closing;
   /** Called once, with why we closed the session. */
   readonly onClosing: (closing: Closing) => void;
   readonly onAckMs: (ms: number) => void;
@@ -135,7 +137,7 @@ export class YWebsocketSession implements Member, ConnectionEvents {
   /** Opens the session; its first messages may have come already. */
   begin(): void {
     const found = this.#parts.rooms.find(this.#document);
-    if (found instanceof Promise) void found.then((room) => this.#enter(room));
+    if (found instanceof Promise) this.#guard(found.then((room) => this.#enter(room)));
     else this.#enter(found);
   }
 
@@ -256,13 +258,18 @@ export class YWebsocketSession implements Member, ConnectionEvents {
         return;
       }
       if (count === messagesPerTurn) {
-        void this.#parts.pause().then(() => this.#continue());
+        this.#guard(this.#parts.pause().then(() => this.#continue()));
         return;
       }
       this.#inboxNext++;
       this.#inboxBytes -= message.length + messageOverheadBytes;
       this.#handle(this.#phase.room, message);
     }
+  }
+
+  /** What is handled in a later turn ends its session alone, too, where it throws. */
+  #guard(handling: Promise<void>): void {
+    handling.catch((error: unknown) => this.close(this.#parts.onThrown(error)));
   }
 
   #handle(room: Room, message: Uint8Array): void {
@@ -291,7 +298,7 @@ export class YWebsocketSession implements Member, ConnectionEvents {
 
   #read(room: Room, update: Uint8Array, kind: 'step2' | 'update'): void {
     if (update.length <= scanStepBytes) this.#receive(room, scanUpdate(update, this.#parts.updateLimits), kind);
-    else void this.#readInSteps(room, update, kind);
+    else this.#guard(this.#readInSteps(room, update, kind));
   }
 
   async #readInSteps(room: Room, update: Uint8Array, kind: 'step2' | 'update'): Promise<void> {
