@@ -59,6 +59,14 @@ async function typeUntil(typists: readonly Typist[], editsMax: number, over: Pro
   }
 }
 
+/** How many compactions the server has done since it started, as soon as there are two. */
+async function compactedTwice(url: string): Promise<number> {
+  for (;;) {
+    const count = await readMetric(url, 'inkstream_persister_compaction_seconds_count');
+    if (count >= 2) return count;
+  }
+}
+
 /** Types with fresh clients, and kills the server under them. */
 async function typeAndKill(
   server: CrashingServer,
@@ -71,7 +79,7 @@ async function typeAndKill(
   try {
     await Promise.all(typists.map(({ client }) => client.synced()));
     await typeUntil(typists, prng.int32(random, 1, editsMax), never);
-    const counted = readMetric(server.url, 'inkstream_persister_compaction_seconds_count');
+    const counted = compactedTwice(server.url);
     await typeUntil(typists, Infinity, counted);
     await typeUntil(typists, prng.int32(random, 1, 100), never);
     const dead = kind === 'draining' ? server.drainAndKill(prng.int32(random, 0, 1000)) : server.kill();
