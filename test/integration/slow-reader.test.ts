@@ -128,8 +128,9 @@ test(
         await reader.until('the same', () => vectorOf(reader.client.doc) === vectorOf(writer.client.doc));
     });
     console.log(`a hundred slow readers: +${megabytes(slow.resident)}, without them +${megabytes(control.resident)}`);
+    // A hundred connections more leave more garbage than none. Queueing for all of them would take five gigabytes.
     expect(slow.resident - control.resident).toBeLessThan(
-      count * readerBytesMax + defaultGatewayLimits.missedBytesMax + measurementNoiseBytes,
+      count * readerBytesMax + defaultGatewayLimits.missedBytesMax + 3 * measurementNoiseBytes,
     );
   },
 );
