@@ -16,13 +16,14 @@
 import { randomUUID } from 'node:crypto';
 import { keyNumberBytes, keyNumberMax, keyOf, numberInKey } from '#shared/runtime/key.ts';
 import { EnvironmentUnavailable, type Environment, type Write } from '#shared/runtime/lmdb.ts';
+import { nextTurn } from '#shared/runtime/slices.ts';
 import { describeRefusal, type Decoded } from '#shared/runtime/stored-kind.ts';
 import { followBy, lettingGo, type Found, type PartitionReader } from './following.ts';
 import { JournalUnavailable } from './journal.ts';
 import type { Appended, Batch, FollowEnd, Journal, JournalIdentity, JournalRecord, Offset, Partition } from './journal.ts';
 import { packAppends, type PackedBatch, type Packing } from './packing.ts';
 import { partitionByName } from './partition.ts';
-import { cutBatch, openTail, type Tail } from './tail.ts';
+import { cutBatch, firstSince, openTail, type Tail } from './tail.ts';
 import { decodeBatch, decodeIdentity, decodeMark, encodeBatch, encodeIdentity, encodeMark } from './values.ts';
 
 export type EmbeddedJournalOptions = {
@@ -138,6 +139,19 @@ function readSlice(environment: Environment, state: PartitionState, at: Offset, 
     kind: 'failed',
     error: new Error(`partition ${partition}: the batch at offset ${at} is missing, though the journal goes on to ${highWater}`),
   };
+}
+
+/** Looks from the start on: who asks does so in order to trim what is before the answer, so what is looked at once is gone then. */
+async function offsetSince(environment: Environment, state: PartitionState, time: number): Promise<Offset> {
+  const { partition, highWater } = state;
+  for (const { key, value } of environment.entries({ from: keyOf('j', partition), below: keyOf('j', partition, highWater) })) {
+    const first = firstInKey(key);
+    const decoded = decodeBatch(value, first);
+    const found = firstSince([{ partition, first, next: nextInKey(key), records: decoded.records }], time);
+    if (found !== undefined) return found;
+    await nextTurn();
+  }
+  return highWater;
 }
 
 /** Takes appends, as many at once as have come in when a transaction begins, and tells followers what has become durable. */
@@ -273,6 +287,10 @@ export async function openEmbeddedJournal(environment: Environment, options: Emb
     highWater: async (partition) => {
       ifOpen();
       return stateOf(partition).highWater;
+    },
+    offsetSince: async (partition, time) => {
+      ifOpen();
+      return offsetSince(environment, stateOf(partition), time);
     },
     follow: (partition, from, follower) => {
       const state = stateOf(partition);

@@ -111,6 +111,12 @@ export type Journal = {
   readonly highWater: (partition: Partition) => Promise<Offset>;
 
   /**
+   * The offset of the first record, of those that are left, that was appended at `time` (milliseconds since 1970) or later; the
+   * high-water mark where there is none. By the clocks of those who appended, so roughly. Rejects with `JournalUnavailable`.
+   */
+  readonly offsetSince: (partition: Partition, time: number) => Promise<Offset>;
+
+  /**
    * Reads a partition from `from` on, for ever: what is there, then what comes. Only durable records are seen. Nothing is called
    * before `follow` has returned. The first batch begins at `from`, and each further one where the one before it ended.
    */

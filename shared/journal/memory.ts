@@ -11,7 +11,7 @@ import { followBy, lettingGo, type Found, type PartitionReader } from './followi
 import { JournalUnavailable } from './journal.ts';
 import type { Appended, Batch, Journal, JournalIdentity, JournalRecord, Offset, Partition } from './journal.ts';
 import { partitionByName } from './partition.ts';
-import { cutBatch } from './tail.ts';
+import { cutBatch, firstSince } from './tail.ts';
 
 /** What a journal in memory does, step by step. `read` is a follower's question for what comes next. */
 export type JournalStep = 'append' | 'trim' | 'high-water' | 'read';
@@ -154,6 +154,11 @@ export function createMemoryJournal(options: MemoryJournalOptions = {}): MemoryJ
       ifOpen();
       await step('high-water', 'before');
       return stateOf(partition).highWater;
+    },
+    offsetSince: async (partition, time) => {
+      ifOpen();
+      const { batches, highWater } = stateOf(partition);
+      return firstSince(batches, time) ?? highWater;
     },
     follow: (partition, from, follower) => {
       const letGo = (): void => {

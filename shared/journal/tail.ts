@@ -15,6 +15,15 @@ export function cutBatch(batch: Batch, at: Offset): Batch {
   return { ...batch, first: at, records: batch.records.filter((one) => one.offset >= at) };
 }
 
+/** The offset of the first record that was appended at `time` or later; undefined where there is none. */
+export function firstSince(batches: Iterable<Batch>, time: number): Offset | undefined {
+  for (const { records } of batches) {
+    const found = records.find((one) => 'record' in one && one.record.time >= time);
+    if (found !== undefined) return found.offset;
+  }
+  return undefined;
+}
+
 export function openTail(bytesMax: number): Tail {
   const kept: { readonly batch: Batch; readonly bytes: number }[] = [];
   let bytesKept = 0;

@@ -370,6 +370,18 @@ export function journalContract(adapter: string, makeJournal: MakeJournal): void
       expect(await lastTen(await reopen())).toEqual(wanted);
     });
 
+    test('JR23: asked for a time, it tells the first record of that time or later that is left', async () => {
+      const { journal } = await make();
+      const offsets: Offset[] = [];
+      for (const time of [1_000, 2_000, 3_000]) offsets.push(...(await appendEach(journal, [recordOf('a', 1, time)])));
+      expect(await journal.offsetSince(0, 0)).toBe(offsets[0]);
+      expect(await journal.offsetSince(0, 2_000)).toBe(offsets[1]);
+      expect(await journal.offsetSince(0, 2_001)).toBe(offsets[2]);
+      expect(await journal.offsetSince(0, 3_001)).toBe(await journal.highWater(0));
+      await journal.trim(0, offsets[2] ?? Infinity);
+      expect(await journal.offsetSince(0, 0)).toBe(offsets[2]);
+    });
+
     test('JR8: following ends by itself where records are gone, or where there never were any', async () => {
       const { journal } = await make();
       await journal.append(Array.from({ length: 4 }, (_, i) => recordOf('a', i)));
