@@ -30,6 +30,7 @@ export const storedKinds = {
   head: { code: 34, version: 1, name: 'head' },
   checkpoint: { code: 35, version: 1, name: 'checkpoint' },
   journalBinding: { code: 36, version: 1, name: 'journal binding' },
+  deadLetter: { code: 48, version: 1, name: 'dead letter' },
 } as const satisfies Record<string, StoredKind>;
 
 const knownCodes: ReadonlySet<number> = new Set(Object.values(storedKinds).map(({ code }) => code));
