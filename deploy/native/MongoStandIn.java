@@ -1,0 +1,29 @@
+import de.bwaldvogel.mongo.MongoServer;
+import de.bwaldvogel.mongo.MongoVersion;
+import de.bwaldvogel.mongo.backend.h2.H2Backend;
+import java.util.List;
+
+/**
+ * Stands in for MongoDB where there is no mongod: mongo-java-server, kept on disk by H2. Arguments: the file, the port.
+ *
+ * It reports wire version 8 and today's driver wants 9; 13 is that of MongoDB 5.0, which it comes closest to.
+ * SIGTERM writes everything to disk; kill -9 may lose the last second.
+ */
+final class MongoStandIn {
+    private record Version(List<Integer> getVersionArray, int getWireVersion) implements MongoVersion {
+        @Override
+        public String toVersionString() {
+            return "5.0.0";
+        }
+    }
+
+    public static void main(String[] arguments) {
+        var backend = new H2Backend(arguments[0]);
+        backend.version(new Version(List.of(5, 0, 0), 13));
+        var server = new MongoServer(backend);
+        server.enableOplog();
+        server.bind("127.0.0.1", Integer.parseInt(arguments[1]));
+        Runtime.getRuntime().addShutdownHook(new Thread(server::shutdownNow));
+        System.out.println("MongoDB stand-in started");
+    }
+}
