@@ -17,7 +17,7 @@ export const vendorHomes: Readonly<Record<string, readonly string[]>> = {
   pino: ['shared/runtime/telemetry.ts'],
   'prom-client': ['shared/runtime/metrics.ts'],
   kafkajs: ['shared/journal/kafka', 'test/bench'],
-  mongodb: ['shared/store/mongo', 'test'],
+  mongodb: ['shared/store/mongo', 'deploy/native/mongodb.ts', 'test'],
   yjs: ['shared/document', 'services/pages', 'test'],
   'y-protocols': ['services/pages', 'test'],
   'y-websocket': ['services/pages', 'test'],
@@ -64,7 +64,7 @@ function againstTheArrows(folder: string): readonly Restriction[] {
   }));
   if (folder === 'test') {
     const named =
-      'shared|services/(gateway|persister|pages)|test|harness|unit|contract|simulation|integration|browser|bench|chaos';
+      'shared|deploy|services/(gateway|persister|pages)|test|harness|unit|contract|simulation|integration|browser|bench|chaos';
     found.push({
       regex: String.raw`^(\.\./)+(${named})/`,
       message: 'Across folders import by #shared/…, #gateway/… and the like.',
@@ -72,6 +72,9 @@ function againstTheArrows(folder: string): readonly Restriction[] {
   } else {
     found.push({ regex: String.raw`^\.\./\.\./`, message: 'Across folders import by #shared/….' });
     found.push({ regex: '^#test/', message: 'Only tests import tests.' });
+  }
+  if (folder !== 'test' && folder !== 'deploy') {
+    found.push({ regex: String.raw`^(#|(\.\./)+)deploy/`, message: 'What is deployed does not know how.' });
   }
   if (folder.startsWith('shared/')) {
     found.push({ regex: String.raw`^\.\./(${layers.flat().join('|')})/`, message: 'Across folders import by #shared/….' });
@@ -87,7 +90,12 @@ function againstTheArrows(folder: string): readonly Restriction[] {
   return found;
 }
 
-const folders = [...layers.flat().map((name) => `shared/${name}`), ...services.map((name) => `services/${name}`), 'test'];
+const folders = [
+  ...layers.flat().map((name) => `shared/${name}`),
+  ...services.map((name) => `services/${name}`),
+  'deploy',
+  'test',
+];
 const otherHomes = [...new Set(Object.values(vendorHomes).flat())].filter((home) => !folders.includes(home));
 
 /** `place` is a folder, or a file in one that is home to a vendor: then it has the folder's arrows, and that vendor besides. */
