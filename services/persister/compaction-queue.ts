@@ -14,6 +14,7 @@
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Clock, Timer } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
+import { backoffMs, pause } from '#shared/runtime/waiting.ts';
 import type { Head } from '#shared/store/store.ts';
 
 import { createAlarm } from './alarm.ts';
@@ -27,7 +28,7 @@ import {
   retireCovered,
 } from './compaction.ts';
 import type { CompactionStatus, PersisterError, PersisterMetrics } from './reporting.ts';
-import { backoffMs, isUnavailable, pause } from './retry.ts';
+import { isUnavailable } from './retry.ts';
 
 export type CompactionQueueContext = CompactionContext & {
   readonly clock: Clock;
@@ -94,6 +95,16 @@ export class CompactionQueue {
     }
     if (remembered.looked && !isDue(remembered.growth, limits)) return;
     if (remembered.rest === undefined) this.#enqueue(document);
+  }
+
+  /** Lets go of the documents that `isGone` says so of: another persister looks after them now. */
+  forget(isGone: (document: DocumentName) => boolean): void {
+    for (const [document, { rest }] of this.#remembered) {
+      if (!isGone(document)) continue;
+      rest?.cancel();
+      this.#remembered.delete(document);
+      this.#queue.delete(document);
+    }
   }
 
   /** Works until the persister drains. Never rejects. */

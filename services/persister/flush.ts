@@ -4,7 +4,7 @@
  * The obvious way is one transaction. It would tie us to stores that have transactions over everything, and it is not needed: Yjs
  * updates may be applied twice, so what matters is only the order of the effects.
  *
- *     segments (any order, several at a time) ─► dead letters ─► checkpoint ─► trim of the journal
+ *     segments (any order, several at a time) ─► dead letters ─► checkpoint ─► trim of the journal (trimming.ts)
  *
  * Killed before the checkpoint, the next persister reads the same records and writes segments again: the same ones (a duplicate is a
  * success) or others that overlap them (harmless). Killed after it, everything below it is stored. A phantom may appear, a hole never.
@@ -12,7 +12,8 @@
  */
 
 import type { DocumentName } from '#shared/document/name.ts';
-import type { Journal, Offset, Partition } from '#shared/journal/journal.ts';
+import type { DeadLetter } from '#shared/journal/dead-letter.ts';
+import type { Offset, Partition } from '#shared/journal/journal.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
 import { createSlices } from '#shared/runtime/slices.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
@@ -20,13 +21,13 @@ import type { Store } from '#shared/store/store.ts';
 
 import { createAllowance, type DocumentRecords, type Gathering } from './intake.ts';
 import type { PersisterLimits } from './limits.ts';
-import type { DeadLetter, DeadLetterOffice, PersisterMetrics } from './reporting.ts';
-import { isUnavailable, persevere, type Retrying } from './retry.ts';
+import type { DeadLetterOffice, PersisterMetrics } from './reporting.ts';
+import { persevere, type Retrying } from './retry.ts';
 import { makeSegments, type MergeUpdates } from './segments.ts';
+import type { TrimBelow } from './trimming.ts';
 
 export type FlushContext = {
   readonly partition: Partition;
-  readonly journal: Journal;
   readonly store: Store;
   readonly clock: Clock;
   readonly limits: PersisterLimits;
@@ -37,6 +38,7 @@ export type FlushContext = {
   readonly retrying: Retrying;
   /** Told of a document's new segments once the checkpoint covers them. */
   readonly onStored: (document: DocumentName, segments: number, bytes: number) => void;
+  readonly trimBelow: TrimBelow;
 };
 
 export type Flushed =
@@ -71,7 +73,7 @@ export async function flush(gathering: Gathering, context: FlushContext): Promis
     context.onStored(document, of.segments, of.bytes);
   }
   metrics.flushed({ records: gathering.records, segments, bytes: gathering.updateBytes, ms: clock.monotonic() - started });
-  await trimBelow(moved.value, context);
+  await context.trimBelow(moved.value);
   return { kind: 'flushed', checkpoint: moved.value };
 }
 
@@ -111,7 +113,7 @@ async function writeSegments(
         return;
       }
       for (const { offset, reason, update } of made.culprits)
-        letters.push({ partition, offset, document, reason, bytes: update });
+        letters.push({ partition, offset, time: clock.now(), document, reason, content: 'update', bytes: update });
       const { segment } = made;
       if (segment === undefined) continue;
       const { byteLength } = segment.update;
@@ -144,17 +146,4 @@ async function setAside(letter: DeadLetter, context: FlushContext): Promise<bool
   context.metrics.deadLettered();
   context.logger.error({ partition, offset, document, reason, bytes: letter.bytes.byteLength }, 'a record was set aside');
   return true;
-}
-
-/** Deletes what the store covers from the journal. It is only housekeeping: when it fails, the next flush does it. */
-async function trimBelow(checkpoint: Offset, context: FlushContext): Promise<void> {
-  const below = checkpoint - context.limits.restoreWindowRecords;
-  if (below <= 0) return;
-  try {
-    await context.journal.trim(context.partition, below);
-  } catch (error) {
-    if (!isUnavailable(error)) throw error;
-    context.metrics.failed('journal-unavailable');
-    context.logger.warn({ partition: context.partition, below, err: error }, 'the journal could not be trimmed');
-  }
 }

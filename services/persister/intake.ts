@@ -9,9 +9,8 @@
  */
 
 import type { DocumentName } from '#shared/document/name.ts';
+import type { DeadLetter } from '#shared/journal/dead-letter.ts';
 import type { Batch, JournalRecord, Offset } from '#shared/journal/journal.ts';
-
-import type { DeadLetter } from './reporting.ts';
 
 /** Records of one document in journal order: `updates[i]` was at `offsets[i]`. */
 export type DocumentRecords = { readonly offsets: Offset[]; readonly updates: Uint8Array[] };
@@ -63,7 +62,8 @@ export function takeBatch(
       gathering.oldestTime ??= Math.min(read.record.time, now);
     } else {
       const { offset, unreadable: reason, bytes } = read;
-      gathering.unreadable.push({ partition: batch.partition, offset, document: undefined, reason, bytes });
+      const { partition } = batch;
+      gathering.unreadable.push({ partition, offset, time: now, document: undefined, reason, content: 'record', bytes });
       gathering.heldBytes += bytes.byteLength + recordOverheadBytes;
       gathering.oldestTime ??= now;
     }

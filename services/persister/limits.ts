@@ -22,12 +22,12 @@ export const persisterSettings = {
     64 * mebibyte,
     'what records that are not stored yet may occupy; past it no more are read (a batch may go over)',
   ),
-  restoreWindowRecords: amount(
-    'records',
+  restoreWindowMs: duration(
     0,
-    'kept in the journal below the checkpoint, for a store that was restored to an earlier time',
+    'how long records stay in the journal after they were stored, for a store that is put back to an earlier time',
     0,
   ),
+  trimIntervalMs: duration(0, 'shortest time between two cuts of one partition of the journal', 0),
 
   retryMsMin: duration(100, 'the first wait after the store or the journal was not available; it doubles, with jitter'),
   retryMsMax: duration(10_000, 'the longest such wait'),

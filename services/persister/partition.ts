@@ -7,16 +7,19 @@
  * checkpoint asks for, or holds what this program can't read, the partition stops, says so, and waits for a person.
  */
 
-import type { Batch, FollowEnd, Offset } from '#shared/journal/journal.ts';
+import type { Batch, FollowEnd, Journal, Offset, Partition } from '#shared/journal/journal.ts';
 import { createSlices } from '#shared/runtime/slices.ts';
+import { backoffMs, pause } from '#shared/runtime/waiting.ts';
 
 import { createAlarm } from './alarm.ts';
 import { flush, type FlushContext, type Flushed } from './flush.ts';
 import { type Allowance, type Gathering, startGathering, takeBatch } from './intake.ts';
 import type { PartitionState, PartitionStatus, PersisterError, PersisterLag } from './reporting.ts';
-import { backoffMs, pause, persevere, type Retrying } from './retry.ts';
+import { persevere, type Retrying } from './retry.ts';
+import { createTrimming } from './trimming.ts';
 
-export type PartitionContext = Omit<FlushContext, 'retrying'> & {
+export type PartitionContext = Omit<FlushContext, 'retrying' | 'trimBelow'> & {
+  readonly journal: Journal;
   /** Shared by all partitions. */
   readonly allowance: Allowance;
   readonly retrying: Omit<Retrying, 'onUnavailable'>;
@@ -45,6 +48,7 @@ export class PartitionPersister {
     this.#unreadSince = context.clock.monotonic();
     this.#flushContext = {
       ...context,
+      trimBelow: createTrimming(context),
       retrying: { ...context.retrying, onUnavailable: (error) => this.#onUnavailable(error) },
     };
   }
@@ -58,6 +62,10 @@ export class PartitionPersister {
       this.#context.logger.error({ partition: this.#context.partition, err: error }, 'persisting a partition failed');
       this.#stop(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
     }
+  }
+
+  get partition(): Partition {
+    return this.#context.partition;
   }
 
   status(): PartitionStatus {

@@ -5,29 +5,37 @@
  *     journal ─► intake (by document, no gap unseen) ─► flush (segments, checkpoint, trim) ─► store
  *                                                           └─ grown enough ─► compaction (in a thread) ─► snapshot, head
  *
+ * All of that goes on for each partition by itself. Several persisters share the partitions among them (share.ts).
+ *
  * It may be killed at any instant, run twice, or wake up late. Each write is of one document under an id that says what it holds, and
  * the order of writes does the rest (flush.ts, compaction.ts). Nothing waits for it: while the store is away people go on typing, the
  * persister holds what its limits allow and the journal the rest, and `lag` says how far behind the store is.
  */
 
 import { mergeUpdates } from '#shared/document/merge.ts';
-import type { Journal, JournalIdentity, Partition } from '#shared/journal/journal.ts';
+import type { Journal, Partition } from '#shared/journal/journal.ts';
+import type { SharePartitions } from '#shared/journal/sharing.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
+import { pause } from '#shared/runtime/waiting.ts';
+import { findMismatch } from '#shared/store/binding.ts';
 import { partBytesMax, type Store } from '#shared/store/store.ts';
 
 import { CompactionQueue } from './compaction-queue.ts';
 import { type Compactor, createCompactionThread } from './compaction-thread.ts';
-import { createAllowance } from './intake.ts';
+import { type Allowance, createAllowance } from './intake.ts';
 import { limitProblems, type PersisterLimits } from './limits.ts';
 import { PartitionPersister } from './partition.ts';
 import type { CompactionStatus, DeadLetterOffice, PartitionStatus, PersisterLag, PersisterMetrics } from './reporting.ts';
-import { isUnavailable, pause, persevere } from './retry.ts';
+import { isUnavailable, persevere, type Retrying } from './retry.ts';
 import type { MergeUpdates } from './segments.ts';
+import { Share } from './share.ts';
 
 export type PersisterParts = {
   readonly journal: Journal;
   readonly store: Store;
+  /** Says which partitions are this persister's. */
+  readonly sharePartitions: SharePartitions;
   readonly clock: Clock;
   readonly limits: PersisterLimits;
   readonly logger: Logger;
@@ -48,7 +56,7 @@ export type Started =
   | { readonly kind: 'stopped' };
 
 export type PersisterStatus = {
-  /** Every partition is being persisted. */
+  /** Every partition of the share is being persisted; false while it is not known which those are. */
   readonly ok: boolean;
   readonly partitions: readonly PartitionStatus[];
   readonly compaction: CompactionStatus;
@@ -60,116 +68,119 @@ export type Persister = {
   /** How far the store is behind the journal. Cheap: for each scrape, and for deciding whether writers must wait. */
   readonly lag: () => PersisterLag;
   readonly status: () => PersisterStatus;
-  /** Stores what was gathered if the store answers, and lets go of everything, within `stopMsMax`. Resolves always; may be called again. */
+  /** Stores what was gathered if the store answers, gives the partitions back, and lets go of everything, within `stopMsMax`. Resolves always; may be called again. */
   readonly stop: () => Promise<void>;
 };
 
-/** Persists all partitions of a journal until it is stopped. */
+/** Persists its share of the partitions of a journal until it is stopped. */
 export function startPersister(parts: PersisterParts): Persister {
-  const { journal, store, clock, limits, logger, metrics } = parts;
-  const { merge = mergeUpdates, random = Math.random, partBytes = partBytesMax } = parts;
+  const { journal, clock, limits, logger, random = Math.random, partBytes = partBytesMax } = parts;
   const compactor = parts.compactor ?? createCompactionThread(clock, limits);
   const drain = new AbortController();
   const draining = drain.signal;
   const allowance = createAllowance(limits.gatherBytesMax);
   const retrying = { clock, random, draining, retryMsMin: limits.retryMsMin, retryMsMax: limits.retryMsMax };
-  const compaction = new CompactionQueue({
-    store,
-    journal,
-    compactor,
-    limits,
-    partBytes,
-    draining,
-    clock,
-    random,
-    logger,
-    metrics,
-  });
-  const partitions = Array.from({ length: journal.identity.partitionCount }, (_, partition) => {
-    const onStored = compaction.grew.bind(compaction);
-    return new PartitionPersister({ ...parts, partition, merge, retrying, allowance, onStored });
-  });
+  const compaction = new CompactionQueue({ ...parts, compactor, partBytes, draining, random });
+  const share = new Share(createPartitions(parts, retrying, allowance, compaction));
+  const begunMs = clock.monotonic();
 
-  const start = async (): Promise<Started> => {
-    const checked = await persevere(() => findMismatch(journal, store), {
-      ...retrying,
-      onUnavailable: (error, waitMs) => {
-        metrics.failed(error.name === 'StoreUnavailable' ? 'store-unavailable' : 'journal-unavailable');
-        logger.warn({ err: error, waitMs }, 'the persister waits for the store or the journal before it starts');
-      },
-    });
-    if (checked.kind === 'gave-up' || draining.aborted) return { kind: 'stopped' };
-    const reason = [...limitProblems(limits), ...checked.value].join('; ');
-    return reason === '' ? { kind: 'started' } : { kind: 'refused', reason };
-  };
-  const started = start();
+  const started = checkStart(parts, retrying);
   const run = async (): Promise<void> => {
     const outcome = await started;
     if (outcome.kind === 'refused') logger.error({ reason: outcome.reason }, 'the persister refuses to start');
     if (outcome.kind !== 'started') return;
-    const following = partitions.map((partition) => partition.run());
-    await Promise.all([
-      ...following,
-      compaction.run(),
-      keepAskingForEnds(journal, partitions, clock, limits.lagIntervalMs, draining),
-    ]);
+    const sharing = parts.sharePartitions((partitions) => {
+      logger.info({ partitions: [...partitions] }, 'these partitions are persisted here');
+      compaction.forget((document) => !partitions.has(journal.partitionOf(document)));
+      share.take(partitions);
+    });
+    const drained = async (): Promise<void> => {
+      await aborted(draining);
+      await share.drain();
+      await sharing.stop();
+    };
+    await Promise.all([drained(), compaction.run(), keepAskingForEnds(journal, share, clock, limits.lagIntervalMs, draining)]);
   };
   const ended = run();
 
+  const lag = (): PersisterLag =>
+    share.partitions === undefined ? { records: 0, bytes: 0, ageMs: clock.monotonic() - begunMs } : sumLags(share.persisters);
   const stop = async (): Promise<void> => {
     drain.abort();
     allowance.lift();
     const inTime = new AbortController();
     const timeIsUp = pause(clock, limits.stopMsMax, inTime.signal).then(() => 'late' as const);
     if ((await Promise.race([ended, timeIsUp])) === 'late')
-      logger.warn({ lag: sumLags(partitions) }, 'the persister stopped without an answer');
+      logger.warn({ lag: lag() }, 'the persister stopped without an answer');
     inTime.abort();
   };
   return {
     started,
-    lag: () => sumLags(partitions),
+    lag,
     status: () => {
-      const states = partitions.map((partition) => partition.status());
-      return { ok: states.every(({ state }) => state.kind === 'following'), partitions: states, compaction: compaction.status() };
+      const states = share.persisters.map((partition) => partition.status());
+      const ok = share.partitions !== undefined && states.every(({ state }) => state.kind === 'following');
+      return { ok, partitions: states, compaction: compaction.status() };
     },
     stop,
   };
 }
 
-/** What speaks against putting this store beside this journal, in words; empty where nothing does. */
-async function findMismatch(journal: Journal, store: Store): Promise<readonly string[]> {
-  const bound = await store.bindJournal(journal.identity);
-  if (bound.id !== journal.identity.id || bound.partitionCount !== journal.identity.partitionCount) {
-    return [`the store belongs to ${nameOf(bound)}, and this is ${nameOf(journal.identity)}`];
-  }
-  const problems: string[] = [];
-  for (let partition: Partition = 0; partition < bound.partitionCount; partition++) {
-    // In this order: another persister may move the checkpoint in between, but never past the end that is read after it.
-    const checkpoint = await store.readCheckpoint(partition);
-    const highWater = await journal.highWater(partition);
-    if (checkpoint <= highWater) continue;
-    problems.push(
-      `partition ${partition} is stored up to ${checkpoint}, but the journal ${journal.identity.id} ends at ${highWater}: it was cut or replaced`,
-    );
-  }
-  return problems;
+/** Whether journal, store and limits go together; waits while one of the two is away. */
+async function checkStart(parts: PersisterParts, retrying: Omit<Retrying, 'onUnavailable'>): Promise<Started> {
+  const { journal, store, limits, logger, metrics } = parts;
+  const checked = await persevere(() => findMismatch(journal, store), {
+    ...retrying,
+    onUnavailable: (error, waitMs) => {
+      metrics.failed(error.name === 'StoreUnavailable' ? 'store-unavailable' : 'journal-unavailable');
+      logger.warn({ err: error, waitMs }, 'the persister waits for the store or the journal before it starts');
+    },
+  });
+  if (checked.kind === 'gave-up' || retrying.draining.aborted) return { kind: 'stopped' };
+  const reason = [...limitProblems(limits), ...checked.value].join('; ');
+  return reason === '' ? { kind: 'started' } : { kind: 'refused', reason };
 }
 
-const nameOf = ({ id, partitionCount }: JournalIdentity): string => `journal ${id} with ${partitionCount} partitions`;
+/** Makes the persister of a partition. What it stores after the partition has left is for its next owner to compact. */
+function createPartitions(
+  parts: PersisterParts,
+  retrying: Omit<Retrying, 'onUnavailable'>,
+  allowance: Allowance,
+  compaction: CompactionQueue,
+): (partition: Partition, draining: AbortSignal) => PartitionPersister {
+  const { merge = mergeUpdates } = parts;
+  return (partition, draining) =>
+    new PartitionPersister({
+      ...parts,
+      partition,
+      merge,
+      allowance,
+      retrying: { ...retrying, draining },
+      onStored: (document, segments, bytes) => {
+        if (!draining.aborted) compaction.grew(document, segments, bytes);
+      },
+    });
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 
 /** For `lag`: a partition that has stopped reading does not see what is appended. */
 async function keepAskingForEnds(
   journal: Journal,
-  partitions: readonly PartitionPersister[],
+  share: Share,
   clock: Clock,
   intervalMs: number,
   draining: AbortSignal,
 ): Promise<void> {
   while (!draining.aborted) {
     await pause(clock, intervalMs, draining);
-    for (const [partition, persister] of partitions.entries()) {
+    for (const persister of share.persisters) {
       try {
-        if (!draining.aborted) persister.noteHighWater(await journal.highWater(partition));
+        if (!draining.aborted) persister.noteHighWater(await journal.highWater(persister.partition));
       } catch (error) {
         if (!isUnavailable(error)) throw error;
       }

@@ -1,6 +1,7 @@
 /** What the persister tells the people who run it: diagnostics, numbers, its state, and the records that it set aside. */
 
 import type { DocumentName } from '#shared/document/name.ts';
+import type { DeadLetter } from '#shared/journal/dead-letter.ts';
 import type { Offset, Partition } from '#shared/journal/journal.ts';
 
 /** Everything that goes wrong here, by kind, for counting. */
@@ -28,16 +29,6 @@ export type PersisterMetrics = {
   readonly compacted: (compaction: { readonly bytesIn: number; readonly bytesOut: number; readonly ms: number }) => void;
   readonly deadLettered: () => void;
   readonly failed: (error: PersisterError) => void;
-};
-
-/** A record that can't be kept: bytes that are no record (`bytes` is the record), or an update that no reader could apply (`bytes` is the update). */
-export type DeadLetter = {
-  readonly partition: Partition;
-  readonly offset: Offset;
-  /** Known where the record itself could be read. */
-  readonly document: DocumentName | undefined;
-  readonly reason: string;
-  readonly bytes: Uint8Array;
 };
 
 /**
@@ -73,7 +64,7 @@ export type CompactionStatus = {
   readonly failures: readonly { readonly document: DocumentName; readonly failures: number; readonly reason: string }[];
 };
 
-/** How far the store is behind the journal, over all partitions. */
+/** How far the store is behind the journal, over all partitions of the share. */
 export type PersisterLag = {
   /** Offsets between the checkpoints and the journal's ends, as last heard. */
   readonly records: number;

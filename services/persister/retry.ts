@@ -8,6 +8,7 @@
 
 import { JournalUnavailable } from '#shared/journal/journal.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
+import { backoffMs, pause } from '#shared/runtime/waiting.ts';
 import { StoreUnavailable } from '#shared/store/store.ts';
 
 export type Retrying = {
@@ -21,25 +22,6 @@ export type Retrying = {
   /** Called before each wait. */
   readonly onUnavailable: (error: StoreUnavailable | JournalUnavailable, waitMs: number) => void;
 };
-
-/** Resolves after `ms` milliseconds, or at once when `signal` is aborted. */
-export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const wake = (): void => {
-      timer.cancel();
-      signal.removeEventListener('abort', wake);
-      resolve();
-    };
-    const timer = clock.after(ms, wake);
-    signal.addEventListener('abort', wake);
-  });
-}
-
-/** The wait after `failures` failures in a row: doubling, with jitter between a half and the whole. Milliseconds. */
-export function backoffMs(failures: number, msMin: number, msMax: number, random: () => number): number {
-  return Math.min(msMax, msMin * 2 ** Math.min(failures - 1, 30)) * (0.5 + random() / 2);
-}
 
 export const isUnavailable = (error: unknown): error is StoreUnavailable | JournalUnavailable =>
   error instanceof StoreUnavailable || error instanceof JournalUnavailable;

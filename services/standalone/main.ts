@@ -14,6 +14,7 @@ import { readPages } from '#gateway/pages.ts';
 import { registerPersisterMetrics } from '#persister/metrics.ts';
 import { type Persister, startPersister } from '#persister/persister.ts';
 import { openEmbeddedJournal } from '#shared/journal/embedded.ts';
+import { allPartitions } from '#shared/journal/sharing.ts';
 import { systemClock } from '#shared/runtime/clock.ts';
 import { type Environment, openEnvironment } from '#shared/runtime/lmdb.ts';
 import { createRegistry } from '#shared/runtime/metrics.ts';
@@ -38,6 +39,7 @@ async function run(config: StandaloneConfig, logger: Logger): Promise<void> {
   const persister: Persister = startPersister({
     journal,
     store,
+    sharePartitions: allPartitions(journal.identity.partitionCount),
     clock: systemClock,
     limits: config,
     logger,

@@ -13,6 +13,7 @@ import {
   type JournalStep,
   type Moment,
 } from '#shared/journal/memory.ts';
+import { allPartitions } from '#shared/journal/sharing.ts';
 import { JournalUnavailable } from '#shared/journal/journal.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
 import { compact } from '#shared/document/compact.ts';
@@ -140,6 +141,7 @@ export function simulatedWorld(random: Random, peopleCount: number): SimulatedWo
     startPersister({
       journal,
       store,
+      sharePartitions: allPartitions(journal.identity.partitionCount),
       clock: ownClock,
       limits: smallLimits,
       logger: silentLogger,

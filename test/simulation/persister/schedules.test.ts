@@ -80,7 +80,8 @@ const limitsOf = (random: () => number): PersisterLimits => ({
   flushBytes: 50 + Math.floor(random() * 1_000),
   gatherBytesMax: 1_050 + Math.floor(random() * 10_000),
   segmentWritesMax: 1 + Math.floor(random() * 3),
-  restoreWindowRecords: Math.floor(random() * 20),
+  restoreWindowMs: Math.floor(random() * 200_000),
+  trimIntervalMs: Math.floor(random() * 10_000),
   compactionSegmentsMin: 1 + Math.floor(random() * 4),
 });
 

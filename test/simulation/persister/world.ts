@@ -5,6 +5,7 @@ import { expect } from 'vitest';
 import { compact } from '#shared/document/compact.ts';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Journal, JournalRecord, Offset } from '#shared/journal/journal.ts';
+import type { DeadLetter } from '#shared/journal/dead-letter.ts';
 import {
   createJournalDisk,
   createMemoryJournal,
@@ -12,6 +13,7 @@ import {
   type JournalStep,
   type Moment,
 } from '#shared/journal/memory.ts';
+import { allPartitions } from '#shared/journal/sharing.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { readDocument } from '#shared/store/load.ts';
 import type { Store } from '#shared/store/store.ts';
@@ -22,7 +24,7 @@ import { type Compact, compactOrBlame } from '#persister/compaction-work.ts';
 import { hasCovered } from '#persister/compaction.ts';
 import { type PersisterLimits, persisterLimits } from '#persister/limits.ts';
 import { type Persister, type PersisterParts, startPersister } from '#persister/persister.ts';
-import type { DeadLetter, PersisterError } from '#persister/reporting.ts';
+import type { PersisterError } from '#persister/reporting.ts';
 
 import { contentOf } from './typing.ts';
 
@@ -104,6 +106,7 @@ export function run(world: World, options: RunOptions = {}): Running {
   const persister = startPersister({
     journal: journalOf(journal),
     store: storeOf(store),
+    sharePartitions: allPartitions(journal.identity.partitionCount),
     clock,
     limits: smallLimits,
     logger,

@@ -9,6 +9,7 @@ import { persisterLimits } from '#persister/limits.ts';
 import { startPersister } from '#persister/persister.ts';
 import type { PersisterMetrics } from '#persister/reporting.ts';
 import { openEmbeddedJournal } from '#shared/journal/embedded.ts';
+import { allPartitions } from '#shared/journal/sharing.ts';
 import { systemClock } from '#shared/runtime/clock.ts';
 import { openEnvironment } from '#shared/runtime/lmdb.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
@@ -67,7 +68,8 @@ test('PS1, PS25: on LMDB what is stored, and what is left in the journal, is eve
       const journal = await openEmbeddedJournal(environment);
       const store = openEmbeddedStore(environment);
       const events = watch();
-      const parts = { journal, store, clock: systemClock, limits, logger, metrics: events.metrics };
+      const sharePartitions = allPartitions(journal.identity.partitionCount);
+      const parts = { journal, store, sharePartitions, clock: systemClock, limits, logger, metrics: events.metrics };
       const persister = startPersister({ ...parts, deadLetter: (letter) => void events.letters.push(letter) });
       expect(await persister.started).toEqual({ kind: 'started' });
       let rounds = 0;

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import type { PartitionState } from '#persister/reporting.ts';
 import { mergeUpdates } from '#shared/document/merge.ts';
-import type { Batch, FollowEnd, Journal } from '#shared/journal/journal.ts';
+import { type Batch, type FollowEnd, type Journal, JournalUnavailable } from '#shared/journal/journal.ts';
 import { createMemoryJournal } from '#shared/journal/memory.ts';
 import { nextTurn } from '#shared/runtime/slices.ts';
 import { NewerVersion, type Segment, type Store, StoreUnavailable } from '#shared/store/store.ts';
@@ -59,7 +59,8 @@ describe('starting', () => {
     const running = run(world);
     expect(await running.persister.started).toEqual({
       kind: 'refused',
-      reason: 'the store belongs to journal the-old-one with 1 partitions, and this is journal memory with 1 partitions',
+      reason:
+        'the store belongs to journal the-old-one with 1 partitions, and this is journal memory with 1 partitions: use the journal that the store was filled from, or an empty store',
     });
     await pass(running.clock, 60_000);
     expect(segmentsOf(world)).toEqual([]);
@@ -205,17 +206,51 @@ describe('flushing', () => {
     await running.persister.stop();
   });
 
-  test('PS9: the journal is cut below the checkpoint less the restore window', async () => {
-    const world = createWorld();
-    const running = run(world, { limits: { ...smallLimits, restoreWindowRecords: 3 } });
+  /** Two records every ten seconds, for `rounds` rounds; returns where the journal began after each. */
+  async function typeEveryTenSeconds(world: World, running: Running, rounds: number): Promise<number[]> {
     const type = typists(1, documents);
-    for (let round = 0; round < 4; round++) {
-      await append(world, type(2));
-      await pass(running.clock, 1_000);
+    const starts: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      await append(
+        world,
+        type(2).map((record) => ({ ...record, time: running.clock.now() })),
+      );
+      await pass(running.clock, 10_000);
+      starts.push(startOf(world));
     }
-    expect(checkpointOf(world)).toBe(8);
-    expect(startOf(world)).toBeGreaterThan(0);
-    expect(startOf(world)).toBeLessThanOrEqual(5);
+    return starts;
+  }
+
+  test('PS9: the journal is cut below the checkpoint, but for the records of the restore window', async () => {
+    const whole = createWorld();
+    expect(await typeEveryTenSeconds(whole, run(whole), 4)).toEqual([2, 4, 6, 8]);
+    const world = createWorld();
+    const running = run(world, { limits: { ...smallLimits, restoreWindowMs: 25_000 } });
+    expect(await typeEveryTenSeconds(world, running, 6)).toEqual([0, 0, 0, 2, 4, 6]);
+    expect(checkpointOf(world)).toBe(12);
+  });
+
+  test('PS30: a partition is cut no more often than each trimIntervalMs', async () => {
+    const world = createWorld();
+    let cuts = 0;
+    const step = (name: string, moment: string): void => void (name === 'trim' && moment === 'before' && cuts++);
+    const running = run(world, { step, limits: { ...smallLimits, trimIntervalMs: 30_000 } });
+    expect(await typeEveryTenSeconds(world, running, 8)).toEqual([2, 2, 2, 8, 8, 8, 14, 14]);
+    expect(cuts).toBe(3);
+  });
+
+  test('PS30: a journal that can not be cut is cut after a later flush, and nothing waits for it', async () => {
+    const world = createWorld();
+    let away = true;
+    const step = (name: string): void => {
+      if (away && name === 'trim') throw new JournalUnavailable('away');
+    };
+    const running = run(world, { step });
+    expect(await typeEveryTenSeconds(world, running, 2)).toEqual([0, 0]);
+    expect(checkpointOf(world)).toBe(4);
+    expect(running.errors).toEqual(['journal-unavailable', 'journal-unavailable']);
+    away = false;
+    expect(await typeEveryTenSeconds(world, running, 1)).toEqual([6]);
   });
 
   test('PS10: an unreadable record is set aside before the checkpoint passes it, and the rest goes on', async () => {
@@ -347,7 +382,7 @@ describe('no gap goes unseen', () => {
 
   test('PS14: a store that was set back in time is caught up from its own checkpoint', async () => {
     const world = createWorld();
-    const running = run(world, { limits: { ...smallLimits, restoreWindowRecords: 100 } });
+    const running = run(world, { limits: { ...smallLimits, restoreWindowMs: 3_600_000 } });
     const type = typists(1, documents);
     await append(world, type(10));
     await until(running.clock, 'stored', () => isCaughtUp(world));
