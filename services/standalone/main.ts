@@ -1,13 +1,12 @@
 /**
  * Standalone: gateway and persister in one process, on an embedded journal and store in one directory.
- *
- * Exit codes: 0 drained; 1 could not start or go on, or edits stayed with the clients; 2 the settings are wrong.
  */
 
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
+import { appendMs } from '#gateway/door-settings.ts';
 import { type Gateway, startGateway } from '#gateway/gateway.ts';
 import { checkAgainstStorage } from '#gateway/limits.ts';
 import { readPages } from '#gateway/pages.ts';
@@ -18,10 +17,12 @@ import { allPartitions } from '#shared/journal/sharing.ts';
 import { systemClock } from '#shared/runtime/clock.ts';
 import { type Environment, openEnvironment } from '#shared/runtime/lmdb.ts';
 import { createRegistry } from '#shared/runtime/metrics.ts';
-import { onStop, onUncaught } from '#shared/runtime/shutdown.ts';
-import { createLogger, type Logger } from '#shared/runtime/telemetry.ts';
+import { urlOf } from '#shared/runtime/process-settings.ts';
+import { FaultySettings, runProgram, sayReady } from '#shared/runtime/program.ts';
+import { onStop } from '#shared/runtime/shutdown.ts';
+import type { Logger } from '#shared/runtime/telemetry.ts';
 import { openEmbeddedStore } from '#shared/store/embedded.ts';
-import { appendMs, readConfig, type StandaloneConfig } from './config.ts';
+import { readConfig, type StandaloneConfig } from './config.ts';
 
 const pagesFolder = fileURLToPath(new URL('../pages/dist', import.meta.url));
 
@@ -32,8 +33,7 @@ async function run(config: StandaloneConfig, logger: Logger): Promise<void> {
   const faults = checkAgainstStorage(config, journal, store);
   if (faults.length > 0) {
     await environment.close();
-    endWith(faults, logger);
-    return;
+    throw new FaultySettings(faults);
   }
   const registry = createRegistry();
   const persister: Persister = startPersister({
@@ -66,11 +66,9 @@ async function run(config: StandaloneConfig, logger: Logger): Promise<void> {
     writersMustWait: () => (persister.lag().records > config.storeLagRecordsMax ? 'the store is too far behind' : undefined),
     condition: () => ({ persister: { ...persister.status(), lag: persister.lag() } }),
   });
-  const scheme = config.tlsCertFile === '' ? 'http' : 'https';
-  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
   // Before anybody knows that it is ready: who knows may tell it to stop.
   onStop(logger, () => stop(config, gateway, persister, environment, logger));
-  process.stdout.write(`ready ${JSON.stringify({ service: 'standalone', url: `${scheme}://${host}:${gateway.port}` })}\n`);
+  sayReady('standalone', urlOf(config.tlsCertFile === '' ? 'http' : 'https', config.host, gateway.port));
 }
 
 /** Returns the exit code. */
@@ -91,27 +89,7 @@ async function stop(
   return 0;
 }
 
-function endWith(faults: readonly string[], logger: Logger): void {
-  logger.fatal({ faults }, faults.join('; '));
-  process.exitCode = 2;
-}
-
 // What an edit leaves behind is little and short-lived. Collecting it on four threads cost a tenth of the server's CPU, spent in handing work over.
 setFlagsFromString('--no-parallel-scavenge');
 
-const read = readConfig(process.env);
-if ('faults' in read) {
-  endWith(read.faults, createLogger('standalone', 'info'));
-} else {
-  const logger = createLogger('standalone', read.config.logLevel);
-  onUncaught(logger);
-  try {
-    await run(read.config, logger);
-  } catch (error) {
-    logger.fatal(
-      { error: error instanceof Error ? error.stack : String(error) },
-      error instanceof Error ? error.message : String(error),
-    );
-    process.exit(1);
-  }
-}
+await runProgram('standalone', readConfig(process.env), run);

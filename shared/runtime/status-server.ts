@@ -1,0 +1,83 @@
+/**
+ * Where a process that serves no people tells how it is: `/healthz`, `/readyz` and `/metrics`, for an orchestrator and for Prometheus.
+ *
+ * Such a process is ready as long as it does its work; what is away or late is in the body, and does not change the answer, since nothing would be
+ * better if it were restarted for that.
+ */
+
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Registry } from './metrics.ts';
+
+export type StatusServerParts = {
+  readonly host: string;
+  /** 0 = any free. */
+  readonly port: number;
+  readonly registry: Registry;
+  readonly isDraining: () => boolean;
+  /** Goes into the body of `/readyz`. */
+  readonly condition: () => Readonly<Record<string, unknown>>;
+};
+
+export type StatusServer = {
+  readonly port: number;
+  /** Takes no more requests, and drops those under way. */
+  readonly close: () => void;
+};
+
+function answer(response: ServerResponse, status: number, contentType: string, body: string): void {
+  response.writeHead(status, {
+    'content-type': contentType,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+  });
+  response.end(body);
+}
+
+const json = (response: ServerResponse, status: number, value: unknown): void =>
+  answer(response, status, 'application/json', `${JSON.stringify(value)}\n`);
+
+const plain = (response: ServerResponse, status: number, text: string): void =>
+  answer(response, status, 'text/plain; charset=utf-8', `${text}\n`);
+
+async function answerGet(path: string, response: ServerResponse, parts: StatusServerParts): Promise<void> {
+  const { registry, isDraining, condition } = parts;
+  switch (path) {
+    case '/healthz':
+      return json(response, 200, { status: 'alive' });
+    case '/readyz':
+      return isDraining()
+        ? json(response, 503, { status: 'draining', ...condition() })
+        : json(response, 200, { status: 'ready', ...condition() });
+    case '/metrics':
+      return answer(response, 200, registry.contentType, await registry.metrics());
+    default:
+      return plain(response, 404, 'not found; there are /healthz, /readyz and /metrics');
+  }
+}
+
+/** Opens the port. Rejects where that can't be done, saying why. A response to HEAD goes without its body (node:http). */
+export function startStatusServer(parts: StatusServerParts): Promise<StatusServer> {
+  const server = createServer((request, response) => {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      plain(response, 405, 'only GET and HEAD are answered here');
+      return;
+    }
+    const [path = ''] = (request.url ?? '').split('?');
+    answerGet(path, response, parts).catch((error: unknown) => plain(response, 500, `this can't be told now: ${String(error)}`));
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) =>
+      reject(new Error(`can't listen on ${parts.host}, port ${parts.port}: ${error.message}`, { cause: error })),
+    );
+    server.listen({ host: parts.host, port: parts.port, exclusive: true }, () =>
+      resolve({
+        port: (server.address() as AddressInfo).port,
+        close: () => {
+          server.close();
+          server.closeAllConnections();
+        },
+      }),
+    );
+  });
+}
