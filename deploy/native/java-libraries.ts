@@ -17,7 +17,7 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 const pom = join(import.meta.dirname, 'pom.xml');
-const home = resolve(import.meta.dirname, '../../.local/java');
+const localHome = resolve(import.meta.dirname, '../../.local/java');
 const copyDependencies = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
 const javaVersionMin = 17;
 const attemptsMax = 3;
@@ -28,12 +28,15 @@ export type JavaLibraries =
   | { readonly kind: 'here'; readonly classPath: string }
   | { readonly kind: 'missing'; readonly reason: string };
 
+/** Other commands and another folder than those that are used here. */
+export type JavaPlaces = { readonly java?: string; readonly maven?: string; readonly home?: string };
+
 /**
  * The class path of Kafka and of the stand-in for MongoDB; fetches the jars if they are not there yet (some 50 MB, some seconds).
  * Resolves with a reason where there is no Java 17 or later with its compiler, or no Maven, or where Maven can't get them.
  */
-export async function javaLibraries(): Promise<JavaLibraries> {
-  const reason = await javaMissing();
+export async function javaLibraries({ java = 'java', maven = 'mvn', home = localHome }: JavaPlaces = {}): Promise<JavaLibraries> {
+  const reason = await javaMissing(java);
   if (reason !== undefined) return { kind: 'missing', reason };
   const version = createHash('sha256')
     .update(await readFile(pom))
@@ -41,15 +44,15 @@ export async function javaLibraries(): Promise<JavaLibraries> {
     .slice(0, 12);
   const folder = join(home, version);
   if (!existsSync(folder)) {
-    const failure = await fetchJars(folder);
+    const failure = await fetchJars(maven, folder);
     if (failure !== undefined) return { kind: 'missing', reason: failure };
   }
   return { kind: 'here', classPath: join(folder, '*') };
 }
 
-async function javaMissing(): Promise<string | undefined> {
+async function javaMissing(java: string): Promise<string | undefined> {
   const wanted = `a JDK of version ${javaVersionMin} or later`;
-  const modules = await run('java', ['--list-modules']).then(
+  const modules = await run(java, ['--list-modules']).then(
     ({ stdout }) => stdout,
     () => undefined,
   );
@@ -60,14 +63,14 @@ async function javaMissing(): Promise<string | undefined> {
   return undefined;
 }
 
-async function fetchJars(folder: string): Promise<string | undefined> {
+async function fetchJars(maven: string, folder: string): Promise<string | undefined> {
   const unfinished = `${folder}.${randomUUID()}`;
   await mkdir(unfinished, { recursive: true });
   const args = ['--quiet', '--batch-mode', '--file', pom, copyDependencies];
   try {
     for (let attempt = 1; ; attempt++) {
       try {
-        await run('mvn', [...args, '-DincludeScope=runtime', `-DoutputDirectory=${unfinished}`], { timeout: fetchMsMax });
+        await run(maven, [...args, '-DincludeScope=runtime', `-DoutputDirectory=${unfinished}`], { timeout: fetchMsMax });
         break;
       } catch (error) {
         const { code, stdout = '' } = error as NodeJS.ErrnoException & { stdout?: string };

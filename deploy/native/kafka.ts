@@ -29,6 +29,25 @@ export const kafkaVersion = '4.1.0';
 const formatMsMax = 60_000;
 const host = '127.0.0.1';
 
+/** What every broker that we start for ourselves has, wherever it runs. */
+export const brokerSettings: Readonly<Record<string, string>> = {
+  'auto.create.topics.enable': 'false',
+  'group.initial.rebalance.delay.ms': '0',
+  // A killed broker is let in again when the session of its former self has ended: 9 s by default.
+  'broker.session.timeout.ms': '2000',
+  'broker.heartbeat.interval.ms': '400',
+  'offsets.topic.num.partitions': '1',
+  'offsets.topic.replication.factor': '1',
+  'transaction.state.log.num.partitions': '1',
+  'transaction.state.log.replication.factor': '1',
+  'transaction.state.log.min.isr': '1',
+  'share.coordinator.state.topic.num.partitions': '1',
+  'share.coordinator.state.topic.replication.factor': '1',
+  'share.coordinator.state.topic.min.isr': '1',
+  // Its default is a quarter of a small heap.
+  'log.cleaner.dedupe.buffer.size': String(8 * 1024 * 1024),
+};
+
 export type BrokerOptions = {
   /** Made where it is missing. Holds everything: data, settings, `broker.log`. */
   readonly dataDir: string;
@@ -107,21 +126,7 @@ function settingsText({ dataDir, proxied, settings }: BrokerOptions, ports: Port
     'advertised.listeners': advertised.join(','),
     'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAIN:PLAINTEXT,PROXIED:PLAINTEXT',
     'log.dirs': join(dataDir, 'log'),
-    'auto.create.topics.enable': 'false',
-    'group.initial.rebalance.delay.ms': '0',
-    // A killed broker is let in again when the session of its former self has ended: 9 s by default.
-    'broker.session.timeout.ms': '2000',
-    'broker.heartbeat.interval.ms': '400',
-    'offsets.topic.num.partitions': '1',
-    'offsets.topic.replication.factor': '1',
-    'transaction.state.log.num.partitions': '1',
-    'transaction.state.log.replication.factor': '1',
-    'transaction.state.log.min.isr': '1',
-    'share.coordinator.state.topic.num.partitions': '1',
-    'share.coordinator.state.topic.replication.factor': '1',
-    'share.coordinator.state.topic.min.isr': '1',
-    // Its default is a quarter of a small heap.
-    'log.cleaner.dedupe.buffer.size': String(8 * 1024 * 1024),
+    ...brokerSettings,
     ...settings,
   };
   return Object.entries(all)

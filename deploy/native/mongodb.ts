@@ -18,6 +18,8 @@ import { javaLibraries } from '#deploy/native/java-libraries.ts';
 
 const host = '127.0.0.1';
 const replicaSet = 'inkstream';
+/** What every `mongod` that we start for ourselves is given, wherever it runs. */
+export const mongodOptions: readonly string[] = ['--replSet', replicaSet, '--wiredTigerCacheSizeGB', '0.25'];
 const answerMsMax = 2_000;
 const primaryMsMax = 30_000;
 const pollMs = 20;
@@ -64,7 +66,7 @@ export async function startDatabase(options: DatabaseOptions): Promise<Database>
   switch (kind) {
     case 'mongod': {
       const engine = await startEngine({ ...common, ...(await mongod(options.dataDir, port)) });
-      await becomePrimary(address).catch(async (error: unknown) => {
+      await becomePrimary(address, port).catch(async (error: unknown) => {
         await engine.kill();
         throw error;
       });
@@ -82,11 +84,11 @@ type Command = Pick<EnginePlan, 'name' | 'command' | 'args' | 'readyLine'>;
 async function mongod(dataDir: string, port: number): Promise<Command> {
   const dbPath = join(dataDir, 'mongod');
   await mkdir(dbPath, { recursive: true });
-  const args = ['--dbpath', dbPath, '--bind_ip', host, '--port', String(port), '--replSet', replicaSet];
+  const args = ['--dbpath', dbPath, '--bind_ip', host, '--port', String(port)];
   return {
     name: `mongod on ${port}`,
     command: 'mongod',
-    args: [...args, '--wiredTigerCacheSizeGB', '0.25'],
+    args: [...args, ...mongodOptions],
     readyLine: /Waiting for connections/u,
   };
 }
@@ -113,8 +115,8 @@ async function standIn(dataDir: string, port: number): Promise<Command> {
   };
 }
 
-/** Makes a new `mongod` the one member of a replica set, and resolves when it takes writes. */
-async function becomePrimary(address: string): Promise<void> {
+/** Makes a new `mongod`, which knows itself as `127.0.0.1:<ownPort>`, the one member of a replica set; resolves when it takes writes. */
+export async function becomePrimary(address: string, ownPort: number): Promise<void> {
   const client = new MongoClient(`mongodb://${address}/?directConnection=true`, { serverSelectionTimeoutMS: answerMsMax });
   try {
     const admin = client.db('admin');
@@ -122,7 +124,7 @@ async function becomePrimary(address: string): Promise<void> {
       () => false,
       (error: unknown) => (error as { codeName?: string }).codeName === 'NotYetInitialized',
     );
-    if (isNew) await admin.command({ replSetInitiate: { _id: replicaSet, members: [{ _id: 0, host: address }] } });
+    if (isNew) await admin.command({ replSetInitiate: { _id: replicaSet, members: [{ _id: 0, host: `${host}:${ownPort}` }] } });
     const deadline = performance.now() + primaryMsMax;
     while ((await admin.command({ hello: 1 }))['isWritablePrimary'] !== true) {
       if (performance.now() > deadline) throw new Error(`mongod on ${address} is not primary after ${primaryMsMax} ms`);
@@ -134,7 +136,7 @@ async function becomePrimary(address: string): Promise<void> {
 }
 
 /** Whether a MongoDB server answers a ping at `host:port`, within two seconds. Never rejects. */
-async function databaseAnswers(address: string): Promise<boolean> {
+export async function databaseAnswers(address: string): Promise<boolean> {
   const client = new MongoClient(`mongodb://${address}/?directConnection=true`, { serverSelectionTimeoutMS: answerMsMax });
   try {
     await client.db('admin').command({ ping: 1 });
