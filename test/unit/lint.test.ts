@@ -50,6 +50,14 @@ const layout: readonly Sample[] = [
   brings('test/unit/d.ts', '../harness/server.ts', 'refused'),
   brings('test/unit/e.ts', '../../services/gateway/room.ts', 'refused'),
   brings('test/unit/f.ts', '#gateway/room.ts', 'fine'),
+  brings('test/unit/g.ts', '#deploy/native/kafka.ts', 'fine'),
+  brings('test/unit/h.ts', '../../deploy/native/kafka.ts', 'refused'),
+  brings('deploy/native/a.ts', '#shared/journal/journal.ts', 'fine'),
+  brings('deploy/native/b.ts', '#gateway/room.ts', 'refused'),
+  brings('deploy/native/c.ts', '#test/harness/server.ts', 'refused'),
+  brings('services/gateway/m.ts', '#deploy/native/kafka.ts', 'refused'),
+  brings('services/standalone/e.ts', '#deploy/native/kafka.ts', 'refused'),
+  brings('shared/runtime/c.ts', '#deploy/native/kafka.ts', 'refused'),
 ];
 
 const vendors: readonly Sample[] = [
@@ -87,6 +95,11 @@ const vendors: readonly Sample[] = [
   brings('services/pages/f.ts', 'playwright-core', 'refused'),
   brings('test/unit/b.ts', 'fast-check', 'fine'),
   brings('test/unit/c.ts', 'zod', 'refused'),
+  brings('deploy/native/mongodb.ts', 'mongodb', 'fine'),
+  brings('deploy/native/d.ts', 'mongodb', 'refused'),
+  brings('test/harness/raw-kafka.ts', 'kafkajs', 'fine'),
+  brings('test/harness/b.ts', 'testcontainers', 'fine'),
+  brings('test/harness/a.ts', 'kafkajs', 'refused'),
 ];
 
 const language: readonly Sample[] = [
@@ -184,7 +197,7 @@ beforeAll(() => {
   }
   for (const file of ['oxlint.config.ts', 'tsconfig.json', 'package.json']) cpSync(file, join(directory, file));
   symlinkSync(join(process.cwd(), 'node_modules'), join(directory, 'node_modules'));
-  const run = spawnSync('node_modules/.bin/oxlint', ['--format=json', 'services', 'shared', 'test'], {
+  const run = spawnSync('node_modules/.bin/oxlint', ['--format=json', 'services', 'shared', 'deploy', 'test'], {
     cwd: directory,
     encoding: 'utf8',
   });
