@@ -8,5 +8,11 @@ const reporters: (string | [string, Record<string, unknown>] | Reporter)[] = ['d
 if (report !== undefined) reporters.push(['json', { outputFile: report }]);
 
 export default defineConfig({
-  test: { include: ['test/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000, reporters },
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/harness/backend-desk.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    reporters,
+  },
 });

@@ -1,0 +1,132 @@
+/** The engines that tests and `make up` run on, when no Docker is at hand: real, durable, and never left behind. */
+
+import { once } from 'node:events';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { MongoClient } from 'mongodb';
+import { expect, onTestFinished, test } from 'vitest';
+import { startEngine } from '#deploy/native/engine-process.ts';
+import { javaLibraries, type JavaPlaces } from '#deploy/native/java-libraries.ts';
+import { orSkip } from '#test/harness/backends.ts';
+import { startTalking } from '#test/harness/lines.ts';
+import { startOwnKafka } from '#test/harness/own-kafka.ts';
+import { startOwnMongodb } from '#test/harness/own-mongodb.ts';
+import { openRawKafka } from '#test/harness/raw-kafka.ts';
+import { temporaryDirectory } from '#test/harness/temporary-directory.ts';
+
+test('CL40: a broker keeps what it acknowledged over kill -9, and comes back under its address', async ({ skip }) => {
+  const broker = orSkip(skip, await startOwnKafka());
+  onTestFinished(() => broker.remove());
+  const before = await openRawKafka([broker.address]);
+  await before.createTopic('kept');
+  const acknowledged: string[] = [];
+  let isKilled = false;
+  let kill: Promise<void> | undefined;
+  for (let i = 0; !isKilled; i++) {
+    const value = `record ${i}`;
+    await before.produce('kept', [value]).then(
+      () => acknowledged.push(value),
+      () => {
+        isKilled = true;
+      },
+    );
+    // It dies with a record on its way to it.
+    if (i === 200) kill = broker.kill();
+  }
+  await kill;
+  await before.close();
+  await broker.start();
+  const after = await openRawKafka([broker.address]);
+  onTestFinished(() => after.close());
+  const found = (await after.read('kept')).map(({ value }) => String(value));
+  expect(found.slice(0, acknowledged.length)).toEqual(acknowledged);
+  expect(acknowledged.length).toBeGreaterThan(200);
+});
+
+test('CL41: a database that was stopped keeps what it acknowledged, and comes back under its address', async ({ skip }) => {
+  const database = orSkip(skip, await startOwnMongodb());
+  onTestFinished(() => database.remove());
+  const write = { w: 'majority' } as const;
+  const before = await MongoClient.connect(database.url);
+  for (let i = 0; i < 50; i++) await before.db().collection('kept').insertOne({ i }, { writeConcern: write });
+  await before.close();
+  await database.stop();
+  await database.start();
+  const after = await MongoClient.connect(database.url);
+  onTestFinished(() => after.close());
+  expect(await after.db().collection('kept').countDocuments()).toBe(50);
+  await after.db().collection('kept').insertOne({ i: 50 }, { writeConcern: write });
+});
+
+test('CL42: an engine ends with the process that started it, though that is killed', async () => {
+  const directory = temporaryDirectory();
+  onTestFinished(directory.remove);
+  const owner = startTalking(process.execPath, 'test/harness/engine-owner-process.ts', join(directory.path, 'log'));
+  const engine = connect({ host: '127.0.0.1', port: Number(await owner.line(/^\d+$/u)) });
+  await once(engine, 'connect');
+  const gone = once(
+    engine.resume().on('error', () => {}),
+    'close',
+  );
+  await owner.kill();
+  await gone;
+});
+
+test('CL43: an engine that does not start is an error, with the last that it said', async () => {
+  const directory = temporaryDirectory();
+  onTestFinished(directory.remove);
+  const plan = {
+    name: 'the engine',
+    logFile: join(directory.path, 'log'),
+    readyLine: /ready/u,
+    answers: () => Promise.resolve(true),
+    lifetime: 'leashed',
+  } as const;
+  const failing = startEngine({ ...plan, command: '/bin/sh', args: ['-c', 'echo the disk is full; exit 3'] });
+  await expect(failing).rejects.toThrow(/the engine ended at its start \(3\).*\n.*the disk is full/u);
+  await expect(startEngine({ ...plan, command: 'no-such-command', args: [] })).rejects.toThrow('no-such-command');
+});
+
+test('CL44: jars are there whole or not at all, also when two processes fetch them at once', async () => {
+  const directory = temporaryDirectory();
+  onTestFinished(directory.remove);
+  const java = fakeCommand(directory.path, 'java', ["printf 'java.base@17.0.9\\njdk.compiler@17.0.9\\n'"]);
+  // In the place of Maven: it fails the first time, and copies two files the second.
+  const maven = fakeCommand(directory.path, 'mvn', [
+    'for word; do case "$word" in -DoutputDirectory=*) out="${word#*=}";; esac; done',
+    '[ -e "$out/first" ] || { touch "$out/first"; exit 1; }',
+    'echo a >"$out/a.jar"; echo b >"$out/b.jar"',
+  ]);
+  const home = join(directory.path, 'jars');
+  const both = await Promise.all([javaLibraries({ java, maven, home }), javaLibraries({ java, maven, home })]);
+  expect(both.map(({ kind }) => kind)).toEqual(['here', 'here']);
+  const folders = readdirSync(home);
+  expect(folders).toHaveLength(1);
+  expect(readdirSync(join(home, folders[0] ?? ''))).toEqual(expect.arrayContaining(['a.jar', 'b.jar']));
+  // What is there is not fetched again.
+  expect((await javaLibraries({ java, maven: 'no-such-maven', home })).kind).toBe('here');
+});
+
+test('CL44: what is missing is said: Java, its compiler, or Maven', async () => {
+  const directory = temporaryDirectory();
+  onTestFinished(directory.remove);
+  const fake = (name: string, says: string): string => fakeCommand(directory.path, name, [`printf '${says}'`]);
+  const home = join(directory.path, 'java');
+  const missing = async (places: JavaPlaces): Promise<string> => {
+    const libraries = await javaLibraries({ ...places, home });
+    return libraries.kind === 'missing' ? libraries.reason : 'nothing';
+  };
+  expect(await missing({ java: 'no-such-java' })).toContain('no java on the PATH');
+  expect(await missing({ java: fake('java-11', 'java.base@11.0.2\\njdk.compiler@11.0.2\\n') })).toContain('has version 11');
+  const runtime = fake('java-17', 'java.base@17.0.9\\n');
+  expect(await missing({ java: runtime })).toContain('has no compiler');
+  const development = fake('jdk-17', 'java.base@17.0.9\\njdk.compiler@17.0.9\\n');
+  expect(await missing({ java: development, maven: 'no-such-maven' })).toContain('no mvn on the PATH');
+});
+
+function fakeCommand(folder: string, name: string, lines: readonly string[]): string {
+  const path = join(folder, name);
+  writeFileSync(path, ['#!/bin/sh', ...lines, ''].join('\n'), { mode: 0o755 });
+  return path;
+}
