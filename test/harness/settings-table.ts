@@ -3,10 +3,15 @@
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
+import { gatewaySettings } from '#gateway/config.ts';
+import { doorSettings } from '#gateway/door-settings.ts';
 import { gatewayLimitSettings } from '#gateway/limits.ts';
+import { persisterServiceSettings } from '#persister/config.ts';
 import { persisterSettings } from '#persister/limits.ts';
 import { type Setting, type Settings, variableName } from '#shared/runtime/config.ts';
-import { standaloneSettings } from '../../services/standalone/config.ts';
+import { processSettings } from '#shared/runtime/process-settings.ts';
+import { backingSettings } from '#shared/store/backing-settings.ts';
+import { diskSettings, standaloneSettings } from '../../services/standalone/config.ts';
 
 const begin = '<!-- settings: begin -->';
 const end = '<!-- settings: end -->';
@@ -16,6 +21,15 @@ const sizes: readonly (readonly [string, number])[] = [
   ['MiB', 2 ** 20],
   ['KiB', 2 ** 10],
 ];
+
+/** Where a persister of its own has another default than the one in standalone, both are said. */
+function describeDefaults(key: string, setting: Setting<unknown>): string {
+  const own = key in persisterSettings ? (persisterServiceSettings as Settings)[key] : undefined;
+  const described = describeDefault(setting);
+  return own === undefined || own.fallback === setting.fallback
+    ? described
+    : `${described}; in a persister of its own ${describeDefault(own)}`;
+}
 
 function describeDefault({ fallback, unit }: Setting<unknown>): string {
   if (fallback === '') return 'not set';
@@ -28,22 +42,45 @@ function describeDefault({ fallback, unit }: Setting<unknown>): string {
 /** A Markdown table, a line for each setting. */
 export function settingsTable(settings: Settings): string {
   const rows = Object.entries(settings).map(
-    ([key, setting]) => `| \`${variableName(key)}\` | ${describeDefault(setting)} | ${setting.unit} | ${setting.about} |`,
+    ([key, setting]) => `| \`${variableName(key)}\` | ${describeDefaults(key, setting)} | ${setting.unit} | ${setting.about} |`,
   );
   return ['| variable | default | unit | what it is |', '| --- | --- | --- | --- |', ...rows].join('\n');
 }
 
-/** All settings of standalone, by the part of it that they are about. */
+type Service = 'standalone' | 'gateway' | 'persister';
+
+const services: Readonly<Record<Service, Settings>> = {
+  standalone: standaloneSettings,
+  gateway: gatewaySettings,
+  persister: persisterServiceSettings,
+};
+
+const doorAlone = Object.fromEntries(Object.entries(doorSettings).filter(([key]) => !(key in processSettings)));
+
+const groups: readonly { readonly of: readonly Service[]; readonly title: string; readonly settings: Settings }[] = [
+  { of: ['standalone', 'gateway', 'persister'], title: 'Standalone, gateway and persister:', settings: processSettings },
+  { of: ['standalone', 'gateway'], title: 'Standalone and gateway:', settings: doorAlone },
+  { of: ['standalone'], title: 'Standalone:', settings: diskSettings },
+  { of: ['gateway', 'persister'], title: 'Gateway and persister, which meet in Kafka and MongoDB:', settings: backingSettings },
+  {
+    of: ['standalone', 'gateway'],
+    title: 'Limits of a gateway, and of the one in standalone, which are checked against one another at the start:',
+    settings: gatewayLimitSettings,
+  },
+  { of: ['standalone', 'persister'], title: 'Limits of a persister, and of the one in standalone:', settings: persisterSettings },
+];
+
+/** All settings of all services, by who has them and what they are about. Throws where a group and a service differ. */
 export function settingsSection(): string {
-  const others = new Set([...Object.keys(gatewayLimitSettings), ...Object.keys(persisterSettings)]);
-  const own = Object.fromEntries(Object.entries(standaloneSettings).filter(([key]) => !others.has(key)));
-  return [
-    settingsTable(own),
-    'Limits of the gateway, which are checked against one another at the start:',
-    settingsTable(gatewayLimitSettings),
-    'Limits of the persister:',
-    settingsTable(persisterSettings),
-  ].join('\n\n');
+  for (const [service, settings] of Object.entries(services)) {
+    const grouped = groups.filter(({ of }) => of.includes(service as Service)).flatMap((group) => Object.keys(group.settings));
+    const differing = [
+      ...Object.keys(settings).filter((key) => !grouped.includes(key)),
+      ...grouped.filter((key) => !(key in settings)),
+    ];
+    if (differing.length > 0) throw new Error(`${service}: in a table or in the service, not in both: ${differing.join(', ')}`);
+  }
+  return groups.map(({ title, settings }) => `${title}\n\n${settingsTable(settings)}`).join('\n\n');
 }
 
 /** `readme` with `section` between its markers. */

@@ -1,0 +1,35 @@
+/** The settings of the persister as a service: what it stands on, where it tells how it is, and its limits. */
+
+import { readSettings, type SettingValues, variableName } from '#shared/runtime/config.ts';
+import { processSettings } from '#shared/runtime/process-settings.ts';
+import { processStopMsMax } from '#shared/runtime/shutdown.ts';
+import { backingSettings, checkBackingSettings } from '#shared/store/backing-settings.ts';
+
+import { limitProblems, persisterSettings } from './limits.ts';
+
+const dayMs = 24 * 60 * 60_000;
+
+/** Brokers have room for a day that a database may be put back by, and take a request for each cut. */
+const ownDefaults = {
+  restoreWindowMs: { ...persisterSettings.restoreWindowMs, fallback: dayMs },
+  trimIntervalMs: { ...persisterSettings.trimIntervalMs, fallback: 60_000 },
+};
+
+export const persisterServiceSettings = { ...processSettings, ...backingSettings, ...persisterSettings, ...ownDefaults };
+
+export type PersisterConfig = SettingValues<typeof persisterServiceSettings>;
+
+/** The configuration in `environment`, or what is wrong with it. */
+export function readConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+): { readonly config: PersisterConfig } | { readonly faults: readonly string[] } {
+  const read = readSettings(persisterServiceSettings, environment);
+  if ('faults' in read) return read;
+  const faults = [...limitProblems(read.values), ...checkBackingSettings(read.values)];
+  const { stopMsMax } = read.values;
+  if (stopMsMax >= processStopMsMax)
+    faults.push(
+      `${variableName('stopMsMax')} (${stopMsMax}) is too long: a process that stops has less than ${processStopMsMax}`,
+    );
+  return faults.length > 0 ? { faults } : { config: read.values };
+}

@@ -1,0 +1,38 @@
+/** What a process of a cluster stands on: Kafka and MongoDB, opened together and found to fit. */
+
+import { connectionOf } from '#shared/journal/kafka-settings.ts';
+import { type Kafka, openKafka } from '#shared/journal/kafka.ts';
+import type { Clock } from '#shared/runtime/clock.ts';
+import type { Logger } from '#shared/runtime/telemetry.ts';
+import type { BackingConfig } from './backing-settings.ts';
+import { findMismatch } from './binding.ts';
+import { openMongoStore } from './mongo.ts';
+import { waitFor } from './patience.ts';
+import type { Store } from './store.ts';
+
+export type Backing = Kafka & { readonly store: Store };
+
+/** Servers and database, without who it is that connects. */
+const placeOf = (url: string): string => url.replace(/^([a-z+]+:\/\/)[^@/]*@/u, '$1').replace(/\?.*$/su, '');
+
+/**
+ * Opens Kafka and MongoDB, and makes sure that they belong together.
+ * @throws Error with one line: what did not answer, is set up wrongly, or does not belong together
+ */
+export async function openBacking(
+  config: BackingConfig,
+  parts: { readonly clientId: string; readonly clock: Clock; readonly logger: Logger },
+): Promise<Backing> {
+  const { clock, logger, clientId } = parts;
+  const patience = { clock, logger, deadlineMs: clock.monotonic() + config.startWaitMs, waitMs: config.startWaitMs };
+  const kafkaPlace = `Kafka at ${config.kafkaBrokers}`;
+  const mongodbPlace = `MongoDB at ${placeOf(config.mongodbUrl)}`;
+  const connection = connectionOf(config, clientId);
+  const kafka = await waitFor(kafkaPlace, () => openKafka(connection, { clock, logger }), patience);
+  for (const warning of kafka.warnings) logger.warn({ warning }, 'the topics are set in a way that is dangerous');
+  const store = await waitFor(mongodbPlace, () => openMongoStore({ url: config.mongodbUrl, clock, logger }), patience);
+  const both = `${kafkaPlace} (topics ${config.kafkaTopicPrefix}.…) and ${mongodbPlace}`;
+  const problems = await waitFor(both, () => findMismatch(kafka.journal, store), patience);
+  if (problems.length > 0) throw new Error(`${both} do not belong together: ${problems.join('; ')}`);
+  return { ...kafka, store };
+}
