@@ -24,14 +24,10 @@ export type RawKafka = {
 
 /** Connects to a broker. `requestMsMax` is how long a response is waited for. */
 export async function openRawKafka(addresses: readonly string[], requestMsMax = 10_000): Promise<RawKafka> {
-  const kafka = new Kafka({
-    brokers: [...addresses],
-    clientId: 'raw',
-    logLevel: logLevel.NOTHING,
-    requestTimeout: requestMsMax,
-  });
+  const common = { brokers: [...addresses], clientId: 'raw', logLevel: logLevel.NOTHING, requestTimeout: requestMsMax };
+  const kafka = new Kafka(common);
   const admin = kafka.admin();
-  const producer = kafka.producer({ allowAutoTopicCreation: false, retry: { retries: 0 } });
+  const producer = new Kafka({ ...common, retry: { retries: 0 } }).producer({ allowAutoTopicCreation: false });
   await Promise.all([admin.connect(), producer.connect()]);
 
   const offsets: RawKafka['offsets'] = async (topic, partition = 0) => {

@@ -27,7 +27,8 @@ test('CL40: a broker keeps what it acknowledged over kill -9, and comes back und
     const value = `record ${i}`;
     await before.produce('kept', [value]).then(
       () => acknowledged.push(value),
-      () => {
+      (error: unknown) => {
+        if (kill === undefined) throw error;
         isKilled = true;
       },
     );
