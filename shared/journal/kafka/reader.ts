@@ -1,0 +1,343 @@
+/**
+ * Reading partitions, each from an offset of its own.
+ *
+ * kafkajs reads in consumer groups alone. A gateway would need a group of its own, in which it is given all partitions, pauses them, and seeks: it could read only
+ * while a coordinator lets it, would have to seek again after each rejoin, and a seek at the wrong moment is dropped without a word. What it wants is
+ * simpler: "the records of these partitions, from here". That is one Fetch request, and nothing else is used. There is no membership to be lost, so a
+ * process that was frozen for an hour goes on where it was.
+ *
+ * A partition that is new is read by itself, without waiting, until it has caught up (on connections of its own: a broker answers the requests of one
+ * connection one after the other, and would let it wait behind a request that waits for news). Then it joins all the others that one node leads,
+ * in one request that the broker holds until there is something, `waitMs` at most. Whoever takes its time over a batch is left out of the
+ * requests meanwhile: its offset waits, nothing is queued for it.
+ *
+ * What comes is checked against what was to come: the first offset must be the one that was asked for, and each next one its successor.
+ */
+
+import { decodeRecord } from '../record.ts';
+import type { Batch, Follower, FollowEnd, Following, Offset, Partition, ReadRecord } from '../journal.ts';
+import type { Clock } from '#shared/runtime/clock.ts';
+import type { Logger } from '#shared/runtime/telemetry.ts';
+import type { Link } from './link.ts';
+import { describeCode, errorCodes, fetch, type Fetched, type FetchedMessage, type ToFetch } from './requests.ts';
+
+export type ReaderLimits = {
+  /** How long a broker holds a request while there is nothing, in ms: a partition that joins waits so long at most. */
+  readonly waitMs: number;
+  /** The shortest time between two requests to a node while something comes, in ms: a request costs as much for one record as for a hundred. */
+  readonly fetchIntervalMs: number;
+  /** Read at once of a partition, in bytes; at least one batch. */
+  readonly partitionBytesMax: number;
+  /** Read at once of all partitions of a node, in bytes; at least one batch. */
+  readonly fetchBytesMax: number;
+  readonly retryMsMin: number;
+  readonly retryMsMax: number;
+};
+
+export type ReaderParts = {
+  /** For requests that wait for news. */
+  readonly waiting: Link;
+  /** For those that don't. */
+  readonly catchingUp: Link;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: ReaderLimits;
+};
+
+/** Messages of one partition from `first` up to but without `next`. */
+export type Slice = { readonly first: Offset; readonly next: Offset; readonly messages: readonly FetchedMessage[] };
+
+/** What becomes of a slice: nothing more to say, or why it can't go on behind it. */
+type Taken = FollowEnd | undefined;
+
+/** Takes slices; the next one comes when the returned promise has settled. */
+export type Sink = {
+  readonly onSlice: (slice: Slice) => Taken | Promise<Taken>;
+  /** Called once where it can't go on; not after `stop`. */
+  readonly onEnd: (end: FollowEnd) => void;
+};
+
+type Want = {
+  readonly topic: string;
+  readonly partition: Partition;
+  readonly sink: Sink;
+  at: Offset;
+  phase: 'catching-up' | 'waiting' | 'ended';
+  /** While it is being asked for, or its sink is busy. */
+  busy: boolean;
+  delivering: Promise<void> | undefined;
+};
+
+/**
+ * The messages at `at` and behind, if they are whole: control records are left out, but must be there to count. A hole is the offset
+ * behind it.
+ */
+export function sliceAt(messages: readonly FetchedMessage[], at: Offset): Slice | { readonly hole: Offset } | undefined {
+  let next = at;
+  const kept: FetchedMessage[] = [];
+  for (const message of messages) {
+    const offset = Number(message.offset);
+    if (offset < at) continue;
+    if (offset !== next) return kept.length > 0 ? { first: at, next, messages: kept } : { hole: offset };
+    next = offset + 1;
+    if (message.isControlRecord !== true) kept.push(message);
+  }
+  return next === at ? undefined : { first: at, next, messages: kept };
+}
+
+const nameOf = ({ topic, partition }: { readonly topic: string; readonly partition: Partition }): string =>
+  `${topic} ${partition}`;
+
+export class Reader {
+  readonly #parts: ReaderParts;
+  readonly #wants = new Set<Want>();
+  readonly #polling = new Set<string>();
+  #closed = false;
+  #isPlacing = false;
+  #looksAgain = false;
+  #failures = 0;
+
+  constructor(parts: ReaderParts) {
+    this.#parts = parts;
+  }
+
+  /** Gives the messages of a partition from `from` on to `sink`, the first ones after the call has returned. */
+  read(topic: string, partition: Partition, from: Offset, sink: Sink): Following {
+    const want: Want = { topic, partition, sink, at: from, phase: 'catching-up', busy: true, delivering: undefined };
+    this.#wants.add(want);
+    void Promise.resolve().then(() => this.#catchUp(want));
+    return {
+      stop: async () => {
+        want.phase = 'ended';
+        this.#wants.delete(want);
+        await want.delivering;
+      },
+    };
+  }
+
+  /** Begins nothing any more, and calls nobody. Resolves when what was being delivered is. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const wants = [...this.#wants];
+    for (const want of wants) want.phase = 'ended';
+    this.#wants.clear();
+    for (const { delivering } of wants) await delivering;
+  }
+
+  /** Reads one partition by itself until it has caught up. */
+  async #catchUp(want: Want): Promise<void> {
+    const { catchingUp, limits } = this.#parts;
+    while (want.phase === 'catching-up' && !this.#closed) {
+      try {
+        const node = (await catchingUp.leaders())(want.topic, want.partition);
+        if (node === undefined) throw noLeader(want);
+        const [fetched] = await catchingUp.ask(node, (broker) => fetch(broker, [this.#question(want)], 0, limits.fetchBytesMax));
+        if (fetched === undefined) throw new Error('a response without its partition');
+        this.#succeeded();
+        await this.#take(want, fetched, catchingUp);
+        if (fetched.errorCode === errorCodes.none && want.at >= fetched.highWater && want.phase === 'catching-up')
+          want.phase = 'waiting';
+      } catch (error) {
+        await this.#failed(error);
+      }
+    }
+    want.busy = false;
+    this.#poll();
+  }
+
+  /** Begins a request to each node that has none under way and something to be asked for. */
+  #poll(): void {
+    this.#looksAgain = true;
+    if (this.#isPlacing) return;
+    this.#isPlacing = true;
+    void this.#place().finally(() => {
+      this.#isPlacing = false;
+    });
+  }
+
+  async #place(): Promise<void> {
+    while (this.#looksAgain && !this.#closed) {
+      this.#looksAgain = false;
+      try {
+        await this.#startPolls();
+      } catch (error) {
+        await this.#failed(error);
+        this.#looksAgain = true;
+      }
+    }
+  }
+
+  async #startPolls(): Promise<void> {
+    const leaderOf = await this.#parts.waiting.leaders();
+    const byNode = Map.groupBy(this.#freeWants(), ({ topic, partition }) => leaderOf(topic, partition));
+    for (const [node, asked] of byNode) {
+      if (node === undefined || this.#polling.has(node)) continue;
+      this.#polling.add(node);
+      void this.#pollNode(node, asked).finally(() => {
+        this.#polling.delete(node);
+        this.#poll();
+      });
+    }
+    const [leaderless] = byNode.get(undefined) ?? [];
+    if (leaderless !== undefined) throw noLeader(leaderless);
+  }
+
+  /** A request names a partition once. Of several who read the same one, each has its turn. */
+  #freeWants(): readonly Want[] {
+    const free = new Map<string, Want>();
+    for (const want of this.#wants) {
+      const name = nameOf(want);
+      if (want.phase === 'waiting' && !want.busy && !free.has(name)) free.set(name, want);
+    }
+    return [...free.values()];
+  }
+
+  /** One request to a node for all partitions that wait there. */
+  async #pollNode(node: string, asked: readonly Want[]): Promise<void> {
+    const { waiting, clock, limits } = this.#parts;
+    const begun = clock.monotonic();
+    for (const want of asked) {
+      want.busy = true;
+      this.#wants.delete(want);
+      this.#wants.add(want);
+    }
+    try {
+      const questions = asked.map((want) => this.#question(want));
+      const all = await waiting.ask(node, (broker) => fetch(broker, questions, limits.waitMs, limits.fetchBytesMax));
+      this.#succeeded();
+      const found = new Map(all.map((fetched) => [nameOf(fetched), fetched]));
+      for (const want of asked) this.#takeAndRelease(want, found.get(nameOf(want)));
+      const rest = begun + limits.fetchIntervalMs - clock.monotonic();
+      if (rest > 0 && all.some(({ messages }) => messages.length > 0)) await pause(clock, rest);
+    } catch (error) {
+      await this.#failed(error);
+      for (const want of asked) want.busy = false;
+    }
+  }
+
+  /** Whoever takes its time is asked for again when it is done. */
+  #takeAndRelease(want: Want, fetched: Fetched | undefined): void {
+    const taken = fetched === undefined ? undefined : this.#take(want, fetched, this.#parts.waiting);
+    if (taken === undefined) {
+      want.busy = false;
+      return;
+    }
+    void taken
+      .catch((error: unknown) => this.#failed(error))
+      .then(() => {
+        want.busy = false;
+        this.#poll();
+      });
+  }
+
+  /** Handles what was fetched of one partition. Where that takes time, it is a promise. */
+  #take(want: Want, fetched: Fetched, link: Link): undefined | Promise<void> {
+    if (want.phase === 'ended') return undefined;
+    switch (fetched.errorCode) {
+      case errorCodes.none: {
+        const slice = sliceAt(fetched.messages, want.at);
+        if (slice === undefined) return undefined;
+        if (!('hole' in slice)) return this.#deliver(want, slice);
+        this.#end(want, { kind: 'trimmed', wanted: want.at, start: slice.hole });
+        return undefined;
+      }
+      case errorCodes.offsetOutOfRange:
+        return explain(want, link).then((found) => {
+          if (found !== undefined) this.#end(want, found);
+        });
+      default:
+        // Another broker leads by now, or none does for a moment.
+        link.relearn();
+        return this.#failed(new Error(`partition ${want.partition} of ${want.topic}: ${describeCode(fetched.errorCode)}`));
+    }
+  }
+
+  #deliver(want: Want, slice: Slice): undefined | Promise<void> {
+    want.at = slice.next;
+    const taken = want.sink.onSlice(slice);
+    if (!(taken instanceof Promise)) {
+      if (taken !== undefined) this.#end(want, taken);
+      return undefined;
+    }
+    const delivered = taken.then((found) => {
+      want.delivering = undefined;
+      if (found !== undefined) this.#end(want, found);
+    });
+    want.delivering = delivered;
+    return delivered;
+  }
+
+  #end(want: Want, found: FollowEnd): void {
+    if (want.phase === 'ended') return;
+    want.phase = 'ended';
+    this.#wants.delete(want);
+    want.sink.onEnd(found);
+  }
+
+  #question({ topic, partition, at }: Want): ToFetch {
+    return { topic, partition, offset: at, bytesMax: this.#parts.limits.partitionBytesMax };
+  }
+
+  /** Said once, however long it lasts; waits longer and longer. */
+  async #failed(error: unknown): Promise<void> {
+    if (this.#closed) return;
+    const { clock, logger, limits } = this.#parts;
+    this.#failures++;
+    if (this.#failures === 1) logger.warn({ error: String(error) }, 'the journal can not be read now, trying again');
+    await pause(clock, Math.min(limits.retryMsMax, limits.retryMsMin * 2 ** Math.min(this.#failures - 1, 20)));
+  }
+
+  #succeeded(): void {
+    if (this.#failures === 0) return;
+    this.#parts.logger.info({ failures: this.#failures }, 'the journal can be read again');
+    this.#failures = 0;
+  }
+}
+
+const pause = (clock: Clock, ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    clock.after(ms, resolve);
+  });
+
+const noLeader = ({ topic, partition }: Want): Error => new Error(`partition ${partition} of ${topic} has no leader now`);
+
+/** What lies at an offset that the broker does not have. Undefined where it has it by now. */
+async function explain({ topic, partition, at }: Want, link: Link): Promise<FollowEnd | undefined> {
+  const start = await link.offsetOf(topic, partition, -2);
+  if (at < start) return { kind: 'trimmed', wanted: at, start };
+  const highWater = await link.offsetOf(topic, partition, -1);
+  return at > highWater ? { kind: 'beyond-end', wanted: at, highWater } : undefined;
+}
+
+/** Records out of messages. What a newer version wrote ends them, with what came before it. */
+function decodeSlice(
+  partition: Partition,
+  { first, next, messages }: Slice,
+): { readonly batch: Batch; readonly end?: FollowEnd } {
+  const records: ReadRecord[] = [];
+  for (const { offset: text, value } of messages) {
+    const offset = Number(text);
+    const bytes = value ?? new Uint8Array();
+    const decoded = decodeRecord(bytes);
+    if (decoded.kind === 'newer-version') {
+      const end: FollowEnd = { kind: 'newer-version', offset, found: decoded.found };
+      return { batch: { partition, first, next: offset, records }, end };
+    }
+    records.push(
+      decoded.kind === 'decoded'
+        ? { offset, record: decoded.value }
+        : { offset, unreadable: decoded.reason, bytes: new Uint8Array(bytes) },
+    );
+  }
+  return { batch: { partition, first, next, records } };
+}
+
+/** A follower of records, as a sink of messages. */
+export const sinkFor = (partition: Partition, { onBatch, onEnd }: Follower): Sink => ({
+  onEnd,
+  onSlice: (slice) => {
+    const { batch, end } = decodeSlice(partition, slice);
+    const delivered = batch.next > batch.first ? onBatch(batch) : undefined;
+    return delivered === undefined ? end : delivered.then(() => end);
+  },
+});

@@ -1,0 +1,273 @@
+/**
+ * Single requests to one broker, in kafkajs's encoding.
+ *
+ * kafkajs turns an error code of one partition into an exception for the whole request, and then nobody knows which partition it was, or what became of
+ * the others. Here the codes stay what they are, values beside their partition. What throws is the network, or a response that is none.
+ *
+ * The one request that kafkajs lacks is written here: the id of a topic (Metadata version 12, KIP-516).
+ */
+
+import type { Broker } from 'kafkajs/src/cluster/index.js';
+import Encoder from 'kafkajs/src/protocol/encoder.js';
+import errors from 'kafkajs/src/protocol/error.js';
+import protocol from 'kafkajs/src/protocol/requests/index.js';
+import { Buffer } from 'node:buffer';
+
+export type { Broker };
+
+/** The API keys and error codes of Kafka's protocol guide that are used here. */
+const apiKeys = { Produce: 0, Fetch: 1, ListOffsets: 2, Metadata: 3, DeleteRecords: 21 } as const;
+
+export const errorCodes = {
+  none: 0,
+  offsetOutOfRange: 1,
+  unknownTopicOrPartition: 3,
+  messageTooLarge: 10,
+  recordListTooLarge: 18,
+} as const;
+
+/** Kafka's own words for an error code. */
+export const describeCode = (code: number): string => {
+  const { type, message } = errors.createErrorFromCode(code);
+  return `${type ?? `error ${code}`}: ${message}`;
+};
+
+const unparsed = (decoded: unknown): Promise<unknown> => Promise.resolve(decoded);
+
+async function send(
+  broker: Broker,
+  name: keyof typeof protocol.requests,
+  options: Readonly<Record<string, unknown>>,
+): Promise<unknown> {
+  const made = broker.lookupRequest(apiKeys[name], protocol.requests[name])(options);
+  return broker.connectionPool.send({ ...made, response: { decode: made.response.decode, parse: unparsed } });
+}
+
+/** `timestamp` in milliseconds since 1970. */
+export type Message = { readonly key: Uint8Array | null; readonly value: Uint8Array; readonly timestamp: number };
+
+export type ToProduce = { readonly topic: string; readonly partition: number; readonly messages: readonly Message[] };
+
+/** What became of the messages of one partition: all of them were taken, from `baseOffset` on, or none. */
+export type Produced = {
+  readonly topic: string;
+  readonly partition: number;
+  readonly errorCode: number;
+  readonly baseOffset: number;
+};
+
+/** kafkajs takes whatever is no Buffer for text. A view, no copy. */
+const asBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, byteLength);
+
+type ProduceResponse = {
+  readonly topics: readonly {
+    readonly topicName: string;
+    readonly partitions: readonly { readonly partition: number; readonly errorCode: number; readonly baseOffset: string }[];
+  }[];
+};
+
+/** Writes messages to partitions that `broker` leads. `acks`: -1 for all in-sync replicas, 1 for the leader alone. */
+export async function produce(
+  broker: Broker,
+  data: readonly ToProduce[],
+  acks: -1 | 1,
+  timeoutMs: number,
+): Promise<readonly Produced[]> {
+  const topicData = [...Map.groupBy(data, ({ topic }) => topic)].map(([topic, partitions]) => ({
+    topic,
+    partitions: partitions.map(({ partition, messages }) => ({
+      partition,
+      firstSequence: 0,
+      messages: messages.map(({ key, value, timestamp }) => ({
+        key: key === null ? null : asBuffer(key),
+        value: asBuffer(value),
+        timestamp: String(timestamp),
+      })),
+    })),
+  }));
+  const { topics } = (await send(broker, 'Produce', { acks, timeout: timeoutMs, topicData })) as ProduceResponse;
+  return topics.flatMap(({ topicName, partitions }) =>
+    partitions.map(({ partition, errorCode, baseOffset }) => ({
+      topic: topicName,
+      partition,
+      errorCode,
+      baseOffset: Number(baseOffset),
+    })),
+  );
+}
+
+export type ToFetch = { readonly topic: string; readonly partition: number; readonly offset: number; readonly bytesMax: number };
+
+/** `value` is a view of the response. Control records (transaction markers) have offsets, and nothing for us in them. */
+export type FetchedMessage = {
+  readonly offset: string;
+  readonly value: Buffer | null;
+  readonly isControlRecord?: boolean;
+};
+
+export type Fetched = {
+  readonly topic: string;
+  readonly partition: number;
+  readonly errorCode: number;
+  readonly highWater: number;
+  /** In order. The first ones may lie below the offset that was asked for: batches come whole. */
+  readonly messages: readonly FetchedMessage[];
+};
+
+type FetchResponse = {
+  readonly errorCode?: number;
+  readonly responses: readonly {
+    readonly topicName: string;
+    readonly partitions: readonly {
+      readonly partition: number;
+      readonly errorCode: number;
+      readonly highWatermark: string;
+      readonly messages: readonly FetchedMessage[];
+    }[];
+  }[];
+};
+
+/** Reads what is there, or waits for up to `waitMs` until something is. */
+export async function fetch(
+  broker: Broker,
+  wanted: readonly ToFetch[],
+  waitMs: number,
+  bytesMax: number,
+): Promise<readonly Fetched[]> {
+  const topics = [...Map.groupBy(wanted, ({ topic }) => topic)].map(([topic, partitions]) => ({
+    topic,
+    partitions: partitions.map(({ partition, offset, bytesMax: maxBytes }) => ({ partition, fetchOffset: offset, maxBytes })),
+  }));
+  const readUncommitted = 0; // nobody writes in transactions here, and one that hangs must not hold up readers
+  const response = (await send(broker, 'Fetch', {
+    maxWaitTime: waitMs,
+    minBytes: 1,
+    maxBytes: bytesMax,
+    isolationLevel: readUncommitted,
+    topics,
+  })) as FetchResponse;
+  if (response.errorCode !== undefined && response.errorCode !== errorCodes.none)
+    throw new Error(describeCode(response.errorCode));
+  return response.responses.flatMap(({ topicName, partitions }) =>
+    partitions.map(({ partition, errorCode, highWatermark, messages }) => ({
+      topic: topicName,
+      partition,
+      errorCode,
+      highWater: Number(highWatermark),
+      messages,
+    })),
+  );
+}
+
+/** -2: the first offset that is left; -1: the one that the next record gets; else the first one of that time or later, or -1. */
+export type OffsetQuestion = number;
+
+type ListOffsetsResponse = {
+  readonly responses: readonly {
+    readonly partitions: readonly {
+      readonly errorCode: number;
+      readonly offset?: string;
+      readonly offsets?: readonly string[];
+    }[];
+  }[];
+};
+
+/** One offset of one partition. */
+export async function listOffset(
+  broker: Broker,
+  topic: string,
+  partition: number,
+  question: OffsetQuestion,
+): Promise<{ readonly errorCode: number; readonly offset: number }> {
+  const topics = [{ topic, partitions: [{ partition, timestamp: question }] }];
+  const { responses } = (await send(broker, 'ListOffsets', { isolationLevel: 0, topics })) as ListOffsetsResponse;
+  const answer = responses[0]?.partitions[0];
+  return { errorCode: answer?.errorCode ?? errorCodes.unknownTopicOrPartition, offset: Number(answer?.offset ?? -1) };
+}
+
+type DeleteRecordsResponse = {
+  readonly topics: readonly { readonly partitions: readonly { readonly errorCode: number }[] }[];
+};
+
+/** Deletes the records of a partition below an offset (KIP-107), which must not be beyond its end. Returns the error code. */
+export async function deleteRecords(
+  broker: Broker,
+  topic: string,
+  partition: number,
+  below: number,
+  timeoutMs: number,
+): Promise<number> {
+  const topics = [{ topic, partitions: [{ partition, offset: below }] }];
+  const answer = (await send(broker, 'DeleteRecords', { topics, timeout: timeoutMs })) as DeleteRecordsResponse;
+  return answer.topics[0]?.partitions[0]?.errorCode ?? errorCodes.unknownTopicOrPartition;
+}
+
+const metadataVersion = 12;
+
+/**
+ * The id of a topic, which a topic of the same name that is made later does not have (KIP-516): 16 bytes in hex. Undefined where the
+ * topic is not there, or the broker is too old to tell (before Kafka 2.8).
+ */
+export async function readTopicId(broker: Broker, topic: string): Promise<string | undefined> {
+  if ((broker.versions?.[apiKeys.Metadata]?.maxVersion ?? 0) < metadataVersion) return undefined;
+  const answer = await broker.connectionPool.send({
+    request: {
+      apiKey: apiKeys.Metadata,
+      apiVersion: metadataVersion,
+      apiName: 'Metadata',
+      encode: async () => encodeTopicQuestion(topic),
+    },
+    response: { decode: async (payload: Buffer) => payload, parse: unparsed },
+  });
+  return decodeTopicId(answer as Buffer);
+}
+
+/**
+ * Flexible versions (KIP-482): lengths are varints, one more than they are, and tagged fields, of which there are none, end everything: the
+ * header too, which kafkajs does not write.
+ */
+function encodeTopicQuestion(topic: string): Encoder {
+  const name = Buffer.from(topic, 'utf8'); // at most 249 characters of ASCII
+  const tags = 0;
+  const length = name.length + 1;
+  const lengthBytes = length < 128 ? [length] : [(length & 127) | 128, length >> 7];
+  const noTopicId = Buffer.alloc(16);
+  const noAutoCreation = 0;
+  return new Encoder().writeBuffer(
+    Buffer.concat([Buffer.of(tags, 2), noTopicId, Buffer.of(...lengthBytes), name, Buffer.of(tags, noAutoCreation, 0, tags)]),
+  );
+}
+
+/** Reads up to the id of the first topic, and no further. */
+export function decodeTopicId(payload: Buffer): string | undefined {
+  let at = 0;
+  const varint = (): number => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = payload.readUInt8(at++);
+      value |= (byte & 127) << shift;
+      if (byte < 128) return value;
+    }
+  };
+  const skipText = (): void => {
+    const length = varint() - 1;
+    at += Math.max(0, length);
+  };
+  varint(); // tags of the header
+  at += 4; // throttle time
+  for (let brokers = varint() - 1; brokers > 0; brokers--) {
+    at += 4; // node
+    skipText(); // host
+    at += 4; // port
+    skipText(); // rack
+    varint(); // tags
+  }
+  skipText(); // cluster
+  at += 4; // controller
+  if (varint() - 1 < 1) return undefined;
+  const errorCode = payload.readInt16BE(at);
+  at += 2;
+  skipText(); // name
+  const id = payload.subarray(at, at + 16);
+  return errorCode === errorCodes.none && id.length === 16 ? id.toString('hex') : undefined;
+}

@@ -1,0 +1,142 @@
+/**
+ * Presence through a topic: `acks=1`, read from its end on.
+ *
+ * Nobody waits for it and nobody repeats it. While the broker is away what is to be sent is dropped as soon as it is more than a little:
+ * by the time that it could be sent nobody would want it.
+ */
+
+import type { Clock } from '#shared/runtime/clock.ts';
+import type { Logger } from '#shared/runtime/telemetry.ts';
+import type { Broadcast, BroadcastListener, Listening } from '../broadcast.ts';
+import type { Following, Journal, Partition } from '../journal.ts';
+import type { Link } from './link.ts';
+import type { Reader } from './reader.ts';
+import { errorCodes, type Message, produce } from './requests.ts';
+
+export type TopicBroadcastParts = {
+  readonly link: Link;
+  readonly reader: Reader;
+  readonly topic: string;
+  readonly partitionOf: Journal['partitionOf'];
+  readonly messageBytesMax: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+};
+
+type Sent = { readonly partition: Partition; readonly message: Message };
+
+/** What waits to be sent, in bytes. */
+const waitingBytesMax = 4 * 1024 * 1024;
+/** Messages that the leader has not taken by then are given up. */
+const sendMsMax = 2_000;
+const retryMs = 1_000;
+
+/** What waits to be sent, and its sending: one request at a time. */
+class Sender {
+  readonly #parts: TopicBroadcastParts;
+  #waiting: Sent[] = [];
+  #waitingBytes = 0;
+  #isSending = false;
+  #isAway = false;
+
+  constructor(parts: TopicBroadcastParts) {
+    this.#parts = parts;
+  }
+
+  add(partition: Partition, bytes: Uint8Array): void {
+    if (this.#waitingBytes + bytes.byteLength > waitingBytesMax) return;
+    this.#waiting.push({ partition, message: { key: null, value: bytes, timestamp: this.#parts.clock.now() } });
+    this.#waitingBytes += bytes.byteLength;
+    if (this.#isSending) return;
+    this.#isSending = true;
+    // At the end of the tick, together.
+    setImmediate(() => {
+      void this.#sendAll().finally(() => {
+        this.#isSending = false;
+      });
+    });
+  }
+
+  async #sendAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const taken = this.#waiting;
+      this.#waiting = [];
+      this.#waitingBytes = 0;
+      try {
+        await this.#send(taken);
+        this.#isAway = false;
+      } catch (error) {
+        if (!this.#isAway) this.#parts.logger.warn({ error: String(error) }, 'presence does not reach the other gateways now');
+        this.#isAway = true;
+      }
+    }
+  }
+
+  async #send(taken: readonly Sent[]): Promise<void> {
+    const { link, topic } = this.#parts;
+    const leaderOf = await link.leaders();
+    const data = [...Map.groupBy(taken, ({ partition }) => partition)].map(([partition, messages]) => ({
+      topic,
+      partition,
+      messages: messages.map(({ message }) => message),
+    }));
+    for (const [node, of] of Map.groupBy(data, ({ partition }) => leaderOf(topic, partition))) {
+      if (node === undefined) continue;
+      const produced = await link.ask(node, (broker) => produce(broker, of, 1, sendMsMax));
+      if (produced.some(({ errorCode }) => errorCode !== errorCodes.none)) link.relearn();
+    }
+  }
+}
+
+/** Listens to one partition, and begins again at its end where something was missed. */
+function listen(
+  { link, reader, topic, clock }: TopicBroadcastParts,
+  partition: Partition,
+  { onMessage, onGap }: BroadcastListener,
+): Listening {
+  let stopped = false;
+  let following: Following | undefined;
+  const ready = Promise.withResolvers<void>();
+  const begin = async (): Promise<void> => {
+    const from = await link.offsetOf(topic, partition, -1);
+    if (stopped) return;
+    following = reader.read(topic, partition, from, {
+      onSlice: ({ messages }) => {
+        for (const { value } of messages) if (value !== null && !stopped) onMessage(value);
+        return undefined;
+      },
+      onEnd: () => {
+        onGap();
+        beginOrWait();
+      },
+    });
+    ready.resolve();
+  };
+  const beginOrWait = (): void => {
+    begin().catch(() => {
+      if (!stopped) clock.after(retryMs, beginOrWait);
+    });
+  };
+  beginOrWait();
+  return {
+    ready: ready.promise,
+    stop: () => {
+      stopped = true;
+      void following?.stop();
+    },
+  };
+}
+
+export function createTopicBroadcast(parts: TopicBroadcastParts): Broadcast {
+  const { messageBytesMax, partitionOf } = parts;
+  const sender = new Sender(parts);
+  return {
+    partitionOf,
+    messageBytesMax,
+    send: (partition, bytes) => {
+      if (bytes.byteLength > messageBytesMax) throw new RangeError(`a message has at most ${messageBytesMax} bytes`);
+      sender.add(partition, bytes);
+    },
+    listen: (partition, listener) => listen(parts, partition, listener),
+  };
+}
