@@ -54,7 +54,8 @@ export async function startOwnKafka({ settings = {} }: OwnKafkaOptions = {}): Pr
 const local = ({ direct, proxied, advertised }: Listeners, settings: Readonly<Record<string, string>>): Promise<OwnEngine> =>
   ownLocalEngine(
     () => `local process (${kafkaVersion})`,
-    (dataDir) => startBroker({ dataDir, port: direct, proxied: { port: proxied, advertisedPort: advertised }, settings }),
+    (dataDir) =>
+      startBroker({ dataDir, isBrief: true, port: direct, proxied: { port: proxied, advertisedPort: advertised }, settings }),
   );
 
 function contained(host: string, listeners: Listeners, settings: Readonly<Record<string, string>>): Promise<OwnEngine> {
