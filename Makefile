@@ -23,6 +23,7 @@ run: $(installed) $(pages) ## set up, and run standalone on http://127.0.0.1:808
 
 .PHONY: test
 test: $(installed) $(pages) ## run every test that this machine can run, and say what was left out
+	@node deploy/native/fetch.ts
 	@exec vitest run
 
 .PHONY: check check-types check-lint check-format check-dead-code
