@@ -1,0 +1,96 @@
+/** How the processes of a cluster begin and fail to: real ones, with nothing behind them. */
+
+import { execFile } from 'node:child_process';
+import { createServer, type AddressInfo } from 'node:net';
+import { resolve } from 'node:path';
+import { expect, test } from 'vitest';
+
+const root = resolve(import.meta.dirname, '../..');
+const deadlineMs = 30_000;
+
+const programs = [
+  ['a gateway', ['services/gateway/main.ts']],
+  ['a persister', ['services/persister/main.ts']],
+  ['the command for dead letters', ['services/persister/dead-letters.ts', 'list']],
+] as const;
+
+type End = { readonly code: unknown; readonly stdout: string; readonly stderr: string };
+
+/** Runs a program with these settings and no others, until it ends. */
+function endOf(words: readonly string[], settings: Readonly<Record<string, string>> = {}): Promise<End> {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('INKSTREAM_'));
+  const given = Object.entries(settings).map(([name, value]) => [`INKSTREAM_${name}`, value] as const);
+  const env = Object.fromEntries([...inherited, ...given]) as NodeJS.ProcessEnv;
+  const { promise, resolve: settle } = Promise.withResolvers<End>();
+  execFile(
+    process.execPath,
+    [...words],
+    { cwd: root, env, timeout: deadlineMs, killSignal: 'SIGKILL' },
+    (error, stdout, stderr) => settle({ code: error === null ? 0 : error.code, stdout, stderr }),
+  );
+  return promise;
+}
+
+const wordsOf = ({ stderr }: End): string[] =>
+  stderr
+    .trimEnd()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { msg: string }).msg);
+
+/** A port of this machine that nobody listens on. */
+async function deadPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((listening) => void server.listen(0, '127.0.0.1', listening));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((closed) => server.close(closed));
+  return port;
+}
+
+const places = { KAFKA_BROKERS: '127.0.0.1:9', MONGODB_URL: 'mongodb://127.0.0.1:9/inkstream' };
+
+test.for(programs)('CL1: %s that is started with wrong settings says so in one line, with exit code 2', async ([, words]) => {
+  for (const [settings, named] of [
+    [{ ...places, KAFKA_BROKER: 'one:9092' }, 'INKSTREAM_KAFKA_BROKER is not a setting'],
+    [{ ...places, PORT: 'http' }, 'INKSTREAM_PORT="http"'],
+    [{ MONGODB_URL: places.MONGODB_URL }, 'INKSTREAM_KAFKA_BROKERS is not set'],
+    [{ ...places, KAFKA_TLS_KEY_FILE: 'key.pem' }, 'INKSTREAM_KAFKA_TLS'],
+  ] as const) {
+    const end = await endOf(words, settings);
+    expect(wordsOf(end)).toEqual([expect.stringContaining(named)]);
+    expect([end.code, end.stdout]).toEqual([2, '']);
+  }
+});
+
+test('CL1: a gateway that everyone reaches wants to be told that everyone may', async () => {
+  const end = await endOf(['services/gateway/main.ts'], { ...places, HOST: '0.0.0.0' });
+  expect(wordsOf(end)).toEqual([expect.stringContaining('INKSTREAM_ALLOW_ANYONE')]);
+  expect(end.code).toBe(2);
+});
+
+test.for([
+  [[], 'usage'],
+  [['weep'], 'usage'],
+  [['replay'], '--all'],
+  [['replay', '--all', '--offset', '1'], '--all'],
+  [['list', '--partition', 'one'], 'whole numbers'],
+  [['list', '--colour'], '--colour'],
+] as const)('CL1: the command for dead letters with %j is told how it is called', async ([words, named]) => {
+  const end = await endOf(['services/persister/dead-letters.ts', ...words], places);
+  expect(wordsOf(end)).toEqual([expect.stringContaining(named)]);
+  expect(end.code).toBe(2);
+});
+
+test.for(programs.slice(0, 2))(
+  'CL2, CL4: %s without a broker waits, and then ends with one line and exit code 1',
+  async ([, words]) => {
+    const broker = `127.0.0.1:${await deadPort()}`;
+    const sasl = { KAFKA_SASL_MECHANISM: 'plain', KAFKA_SASL_USERNAME: 'ada', KAFKA_SASL_PASSWORD: 'open-sesame' };
+    const MONGODB_URL = 'mongodb://ada:open-sesame@127.0.0.1:9/inkstream';
+    const end = await endOf(words, { ...sasl, MONGODB_URL, KAFKA_BROKERS: broker, START_WAIT_MS: '1500', LOG_LEVEL: 'debug' });
+    const said = wordsOf(end);
+    expect(said).toContain('the start waits for something that is away');
+    expect(said.at(-1)).toContain(`Kafka at ${broker} could not be used within 1500 ms`);
+    expect([end.code, end.stdout]).toEqual([1, '']);
+    expect(end.stderr).not.toContain('open-sesame');
+  },
+);
