@@ -49,8 +49,7 @@ function readKafka(orders: Orders): Reader {
         if (isProduce && orders.cut !== undefined) {
           const { bytes, done } = orders.cut;
           orders.cut = undefined;
-          done();
-          return { pass: Buffer.concat([...passed, message.subarray(0, bytes)]), thenCut: true };
+          return { pass: Buffer.concat([...passed, message.subarray(0, bytes)]), onCut: done };
         }
         if (isProduce) {
           orders.produced++;
@@ -63,7 +62,7 @@ function readKafka(orders: Orders): Reader {
       }
       passed.push(message);
     }
-    return { pass: Buffer.concat(passed), thenCut: false };
+    return { pass: Buffer.concat(passed) };
   };
 }
 

@@ -19,8 +19,8 @@ const waitingBytesMax = 1024 * 1024;
 /** Who sends. */
 export type Side = 'client' | 'server';
 
-/** What of `chunk` goes on to the other side, perhaps later or nothing, and whether the connection ends after it. */
-export type Verdict = { readonly pass: Uint8Array; readonly thenCut: boolean };
+/** What goes on to the other side, all that came, something else or nothing; with `onCut` the connection is cut after it, and then that is called. */
+export type Verdict = { readonly pass: Uint8Array; readonly onCut?: () => void };
 
 /** Made anew for each connection. */
 export type Reader = (side: Side, chunk: Uint8Array) => Verdict;
@@ -59,7 +59,7 @@ type Faults = {
 
 type Connection = { readonly cut: () => void; isTorn: boolean };
 
-const passAll: Reader = (_side, chunk) => ({ pass: chunk, thenCut: false });
+const passAll: Reader = (_side, chunk) => ({ pass: chunk });
 
 /** Starts a proxy to `target`, which need not be there yet: until it is, connections end as they would without a proxy. */
 export async function startTcpProxy(options: {
@@ -192,8 +192,9 @@ async function pass({ side, to, connection, reader, faults }: Direction, chunk: 
   await write(to, verdict.pass.subarray(0, bytes));
   if (due !== undefined) due.bytesLeft -= bytes;
   if (due?.bytesLeft === 0) faults.cuts.splice(faults.cuts.indexOf(due), 1);
-  if (verdict.thenCut || due?.bytesLeft === 0) connection.cut();
+  if (verdict.onCut !== undefined || due?.bytesLeft === 0) connection.cut();
   if (due?.bytesLeft === 0) due.done();
+  verdict.onCut?.();
 }
 
 /** Resolves when the socket has handed the bytes to the system, or is gone. */
