@@ -104,6 +104,7 @@ async function standIn(dataDir: string, port: number): Promise<Command> {
     args: [
       '-Xmx512m',
       '-XX:+UseSerialGC',
+      '-XX:TieredStopAtLevel=1',
       '-cp',
       libraries.classPath,
       logging,
