@@ -21,10 +21,10 @@ export type KafkaConnection = {
     readonly username: string;
     readonly password: string;
   };
+  /** A broker that has not answered by then is taken for gone, in ms: 5,000 if not given. Below what edits may wait, so that they are tried again. */
+  readonly requestMsMax?: number;
 };
 
-/** A broker that has not answered by then is taken for gone, in ms: below what edits may wait (`unsavedMsMax`), so that they are tried again. */
-export const requestMsMax = 5_000;
 const connectMsMax = 3_000;
 
 type LogEntry = {
@@ -39,7 +39,7 @@ const loggingTo =
   ({ log: { message, ...fields } }: LogEntry): void =>
     logger.debug({ kafkajs: message, ...fields }, 'kafkajs');
 
-const clientOptions = ({ brokers, clientId, tls, sasl }: KafkaConnection) => ({
+const clientOptions = ({ brokers, clientId, tls, sasl, requestMsMax = 5_000 }: KafkaConnection) => ({
   clientId,
   brokers: [...brokers],
   ...(tls === undefined ? {} : { ssl: tls }),

@@ -1,0 +1,168 @@
+/** The parts of the journal on Kafka that need no broker. What they do together with one is in test/integration/kafka. */
+
+import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
+import { Buffer } from 'node:buffer';
+import { describe, expect, test } from 'vitest';
+import type { DocumentName } from '#shared/document/name.ts';
+import { nextRequest, type Outgoing } from '#shared/journal/kafka/appends.ts';
+import { letIdleConnectionsRest } from '#shared/journal/kafka/idle-timer.ts';
+import { partitionByKey } from '#shared/journal/kafka/partitioner.ts';
+import { sliceAt } from '#shared/journal/kafka/reader.ts';
+import { decodeTopicId, type FetchedMessage } from '#shared/journal/kafka/requests.ts';
+import { judgeTopics, type TopicFacts } from '#shared/journal/kafka/topics.ts';
+
+describe('JR30: what goes into one request', () => {
+  const outgoing = (partition: number, bytes: number): Outgoing => ({
+    document: `d${partition}`,
+    partition,
+    message: { key: null, value: new Uint8Array(bytes), timestamp: 0 },
+  });
+  const limits = { batchBytesMax: 1_000, requestBytesMax: 2_500 };
+  const sizes = (batches: ReturnType<typeof nextRequest>) =>
+    [...batches].map(([partition, slots]) => [partition, ...slots.map((slot) => slot.outgoing.message.value.byteLength)]);
+
+  test('JR30: a partition gets no more than it takes at once, the rest follows, in order', () => {
+    const slots = [300, 301, 302, 303].map((bytes) => ({ outgoing: outgoing(0, bytes), outcome: undefined }));
+    expect(sizes(nextRequest(slots, limits, new Set()))).toEqual([[0, 300, 301]]);
+  });
+
+  test('JR30: what comes behind something that does not fit waits with it, though it would fit', () => {
+    const slots = [500, 900, 10].map((bytes) => ({ outgoing: outgoing(0, bytes), outcome: undefined }));
+    expect(sizes(nextRequest(slots, limits, new Set()))).toEqual([[0, 500]]);
+  });
+
+  test('JR30: a message that is longer than a batch goes alone, and a request is bounded over all partitions', () => {
+    const slots = [outgoing(0, 5_000), outgoing(1, 10), { ...outgoing(0, 10), document: 'other' }].map((one) => ({
+      outgoing: one,
+      outcome: undefined,
+    }));
+    expect(sizes(nextRequest(slots, limits, new Set()))).toEqual([[0, 5_000]]);
+  });
+
+  test('JR30: after a refusal a partition is sent message by message, and what has an outcome is not sent again', () => {
+    const slots = [
+      { outgoing: outgoing(0, 1), outcome: { kind: 'appended', offset: 7 } as const },
+      { outgoing: outgoing(0, 2), outcome: undefined },
+      { outgoing: outgoing(0, 3), outcome: undefined },
+      { outgoing: outgoing(1, 4), outcome: undefined },
+      { outgoing: outgoing(1, 5), outcome: undefined },
+    ];
+    expect(sizes(nextRequest(slots, limits, new Set([0])))).toEqual([
+      [0, 2],
+      [1, 4, 5],
+    ]);
+  });
+});
+
+describe('JR31: what is fetched is whole, or it is a gap', () => {
+  const messages = (...offsets: number[]): readonly FetchedMessage[] =>
+    offsets.map((offset) => ({ offset: String(offset), value: Buffer.of(offset) }));
+  const control = (offset: number): FetchedMessage => ({ offset: String(offset), value: null, isControlRecord: true });
+
+  test('JR31: batches come whole, and what lies before the wanted offset is left out', () => {
+    expect(sliceAt(messages(3, 4, 5, 6), 5)).toEqual({ first: 5, next: 7, messages: messages(5, 6) });
+    expect(sliceAt(messages(3, 4), 5)).toBeUndefined();
+    expect(sliceAt([], 5)).toBeUndefined();
+  });
+
+  test('JR31: a gap at the beginning is one, and one further on ends what is handed over before it', () => {
+    expect(sliceAt(messages(7, 8), 5)).toEqual({ hole: 7 });
+    expect(sliceAt(messages(5, 6, 9), 5)).toEqual({ first: 5, next: 7, messages: messages(5, 6) });
+  });
+
+  test('JR31: control records have offsets, and are nobody’s records', () => {
+    expect(sliceAt([...messages(5), control(6), ...messages(7)], 5)).toEqual({
+      first: 5,
+      next: 8,
+      messages: messages(5, 7),
+    });
+    expect(sliceAt([control(5)], 5)).toEqual({ first: 5, next: 6, messages: [] });
+  });
+});
+
+test('JR32: the id of a topic is read out of what a broker answers', () => {
+  // Kafka 4.1: one broker, one topic `t.updates` with one partition.
+  const answer = Buffer.from(
+    '000000000002000000010a3132372e302e302e3100004a94000017000000000000000000000000000000000000000000000000000102' +
+      '00000a742e75706461746573' +
+      '00112233445566778899aabbccddeeff' +
+      '0002000000000000000000010000000002000000010200000001018000000000',
+    'hex',
+  );
+  // The cluster's id has 22 characters, zeros here.
+  expect(decodeTopicId(answer)).toBe('00112233445566778899aabbccddeeff');
+  const unknown = Buffer.from(answer);
+  unknown.writeInt16BE(3, 54);
+  expect(decodeTopicId(unknown)).toBeUndefined();
+});
+
+test('JR33: topics that would lose data, or are missing, are faults that say what to do', () => {
+  const good: TopicFacts = {
+    partitionCount: 12,
+    replicationFactor: 3,
+    settings: {
+      'cleanup.policy': 'delete',
+      'retention.ms': '-1',
+      'retention.bytes': '-1',
+      'min.insync.replicas': '2',
+      'unclean.leader.election.enable': 'false',
+    },
+  };
+  const all = (updates: Partial<TopicFacts>, presence: Partial<TopicFacts> = {}): ReadonlyMap<string, TopicFacts> =>
+    new Map([
+      ['ink.updates', { ...good, ...updates }],
+      ['ink.presence', { ...good, ...presence }],
+      ['ink.control', good],
+      ['ink.dead-letter', good],
+    ]);
+  const faultsOf = (facts: ReadonlyMap<string, TopicFacts>) => judgeTopics('ink', facts).faults;
+  const withSetting = (name: string, value: string) => faultsOf(all({ settings: { ...good.settings, [name]: value } }));
+
+  expect(judgeTopics('ink', all({}))).toEqual({ faults: [], warnings: [] });
+  expect(withSetting('cleanup.policy', 'compact')).toEqual([expect.stringContaining('cleanup.policy=compact')]);
+  expect(withSetting('retention.ms', '604800000')).toEqual([expect.stringContaining('set it to -1')]);
+  expect(withSetting('retention.bytes', '1')).toHaveLength(1);
+  expect(withSetting('unclean.leader.election.enable', 'true')).toHaveLength(1);
+  expect(withSetting('min.insync.replicas', '1')).toEqual([expect.stringContaining('min.insync.replicas=1')]);
+  expect(faultsOf(all({}, { partitionCount: 11 }))).toEqual([expect.stringContaining('11 partitions')]);
+  const missing = new Map(all({}));
+  missing.delete('ink.presence');
+  expect(faultsOf(missing)).toEqual([expect.stringMatching(/no topic ink\.presence.*provision/u)]);
+  const alone = judgeTopics('ink', all({ replicationFactor: 1, settings: { ...good.settings, 'min.insync.replicas': '1' } }));
+  expect(alone).toEqual({ faults: [], warnings: [expect.stringContaining('one replica')] });
+});
+
+test('JR34: a document is in the partition that Kafka’s clients choose for its name', () => {
+  // murmur2 of Kafka's own tests (`UtilsTest`): "21" is -973932308, "foobar" is -790332482, "a-little-bit-long-string" is -985981536.
+  const hashes = { '21': -973932308, foobar: -790332482, 'a-little-bit-long-string': -985981536 };
+  for (const [name, hash] of Object.entries(hashes)) {
+    for (const count of [1, 7, 12]) {
+      expect(partitionByKey('t', count)(name as DocumentName)).toBe((hash & 0x7fffffff) % count);
+    }
+  }
+});
+
+describe('JR35: an idle connection rests', () => {
+  const makeQueue = () => new RequestQueue({ logger: { debug: () => {} }, requestTimeout: 1000, maxInFlightRequests: 1 });
+  const isArmed = (queue: RequestQueue): boolean => {
+    const armed = queue.throttleCheckTimeoutId !== null;
+    queue.destroy();
+    return armed;
+  };
+
+  test('JR35: without the patch, this version of kafkajs looks for pending requests for ever; with it, only while there are any', () => {
+    const before = makeQueue();
+    before.checkPendingRequests();
+    expect(isArmed(before), 'this kafkajs rests by itself: idle-timer.ts is not needed any more').toBe(true);
+
+    letIdleConnectionsRest();
+    letIdleConnectionsRest();
+    const idle = makeQueue();
+    idle.checkPendingRequests();
+    expect(isArmed(idle)).toBe(false);
+    const busy = makeQueue();
+    Object.assign(busy, { throttledUntil: Date.now() + 10_000, pending: [{}] });
+    busy.checkPendingRequests();
+    expect(isArmed(busy)).toBe(true);
+  });
+});
