@@ -10,7 +10,7 @@
 import type { Channel } from '#gateway/connection.ts';
 import type { Framing } from '#gateway/framing.ts';
 import type { Outbox, Traffic } from '#gateway/outbox.ts';
-import type { Speaker } from '#gateway/presence.ts';
+import type { PresenceChanges, Speaker } from '#gateway/presence.ts';
 
 /** A session as a receiver. */
 export type Reader = { readonly outbox: Outbox; readonly speaker: Speaker };
@@ -62,14 +62,17 @@ export class Fanout {
     for (const { outbox } of readers) outbox.checkUnread();
   }
 
-  /** Tells those of `readers` who were told who is here what has changed. */
-  sendPresence(changes: Uint8Array, readers: Iterable<Reader>): void {
+  /** Tells those of `readers` who were told who is here what has changed, and asks whom it is about to ask. */
+  sendPresence({ update, questions }: PresenceChanges, readers: Iterable<Reader>): void {
     const frames = new Map<Framing, Uint8Array>();
     for (const { outbox, speaker } of readers) {
-      if (!speaker.informed) continue;
-      const frame = frames.get(outbox.framing) ?? outbox.framing.awareness(changes);
-      frames.set(outbox.framing, frame);
-      outbox.presence(frame);
+      if (update !== undefined && speaker.informed) {
+        const frame = frames.get(outbox.framing) ?? outbox.framing.awareness(update);
+        frames.set(outbox.framing, frame);
+        outbox.presence(frame);
+      }
+      const question = questions.get(speaker);
+      if (question !== undefined) outbox.presence(outbox.framing.awareness(question));
     }
   }
 

@@ -19,12 +19,14 @@ import {
 import { FlushSchedule } from '#gateway/flush-schedule.ts';
 import { answerGet, type HttpParts, plainText } from '#gateway/http.ts';
 import type { GatewayLimits } from '#gateway/limits.ts';
-import { countError, newCounts, registerCounts, registerTimes } from '#gateway/metrics.ts';
+import { countError, type GatewayCounts, newCounts, registerCounts, registerPresence, registerTimes } from '#gateway/metrics.ts';
 import { isForeignPage } from '#gateway/page-origin.ts';
+import { PresenceExchange } from '#gateway/presence-exchange.ts';
 import { Rooms } from '#gateway/rooms.ts';
 import { takeTurns } from '#gateway/turns.ts';
 import { defaultUpdateLimits } from '#shared/document/limits.ts';
 import { parseDocumentName } from '#shared/document/name.ts';
+import type { Broadcast } from '#shared/journal/broadcast.ts';
 import type { Journal } from '#shared/journal/journal.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
 import { nextTurn } from '#shared/runtime/slices.ts';
@@ -38,6 +40,8 @@ export type GatewayParts = Pick<EdgeParts, 'host' | 'port'> &
     readonly tls: Tls | undefined;
     readonly journal: Journal;
     readonly store: Store;
+    /** The way to the other gateways, where there may be any. */
+    readonly broadcast?: Broadcast;
     readonly clock: Clock;
     readonly logger: Logger;
     readonly limits: GatewayLimits;
@@ -71,11 +75,22 @@ type Assembly = {
   readonly appender: Appender;
   readonly schedule: FlushSchedule;
   readonly rooms: Rooms;
+  readonly exchange: PresenceExchange | undefined;
   readonly door: DoorParts;
   readonly sessions: Set<YWebsocketSession>;
 };
 
 const stackOf = (error: unknown): string | undefined => (error instanceof Error ? error.stack : String(error));
+
+/** Who is here through other gateways; undefined where there are none. */
+function exchangeOf(parts: GatewayParts, counts: GatewayCounts): PresenceExchange | undefined {
+  const { broadcast, clock, origin, limits, registry } = parts;
+  if (broadcast === undefined) return undefined;
+  const endOfTick = (run: () => void): void => void setImmediate(run);
+  const exchange = new PresenceExchange({ broadcast, clock, origin, limits, endOfTick, counters: counts.presence });
+  registerPresence(registry, counts, () => exchange.gateways);
+  return exchange;
+}
 
 /** The parts behind the door, each given the one that an edit goes to next. */
 function assemble(parts: GatewayParts, openChannel: Network['openChannel'], isDraining: () => boolean): Assembly {
@@ -105,6 +120,7 @@ function assemble(parts: GatewayParts, openChannel: Network['openChannel'], isDr
     },
     onFlushed: times.flushed,
   });
+  const exchange = exchangeOf(parts, counts);
   const rooms = new Rooms({
     journal,
     store: parts.store,
@@ -116,6 +132,7 @@ function assemble(parts: GatewayParts, openChannel: Network['openChannel'], isDr
     counters: counts.rooms,
     traffic: counts.traffic,
     openChannel,
+    exchange,
     requestFlush: (room) => schedule.request(room),
     writersMustWait: parts.writersMustWait,
     pause: nextTurn,
@@ -143,7 +160,7 @@ function assemble(parts: GatewayParts, openChannel: Network['openChannel'], isDr
     },
   };
   registerCounts(registry, counts, () => sessions.size, rooms, appender);
-  return { appender, schedule, rooms, door, sessions };
+  return { appender, schedule, rooms, exchange, door, sessions };
 }
 
 /**
@@ -201,7 +218,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const network = createNetwork(parts.tls);
   let isDraining = false;
   const assembly = assemble(parts, network.openChannel, () => isDraining);
-  const { appender, schedule, rooms, sessions } = assembly;
+  const { appender, schedule, rooms, exchange, sessions } = assembly;
   const condition = (): Readonly<Record<string, unknown>> => ({
     journal: {
       ok: appender.failure === undefined,
@@ -251,11 +268,15 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
         for (const session of leaving.slice(at, at + step)) session.close(restarting('the server is stopping'));
         if (at + step < leaving.length) await wait(drainStepMs);
       }
+      // After what their ends changed: goodbye is for what was lost of that.
+      schedule.run();
+      exchange?.leave();
       await save(deadline - clock.monotonic());
       return new Set([...lost, ...[...appender.unsavedRooms].map(({ document }) => document)]).size;
     },
     close: async () => {
       edge.close();
+      exchange?.leave();
       await rooms.close();
     },
   };

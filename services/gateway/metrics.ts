@@ -4,6 +4,7 @@
 
 import type { Appender } from '#gateway/appender.ts';
 import type { Traffic } from '#gateway/outbox.ts';
+import type { PresenceCounters } from '#gateway/presence-partition.ts';
 import type { RoomCounters } from '#gateway/room-parts.ts';
 import type { Rooms } from '#gateway/rooms.ts';
 import { countFrom, countKindsFrom, gaugeFrom, histogram, type Registry } from '#shared/runtime/metrics.ts';
@@ -13,6 +14,7 @@ export type GatewayTraffic = Traffic & { framesIn: number; bytesIn: number };
 export type GatewayCounts = {
   readonly traffic: GatewayTraffic;
   readonly rooms: RoomCounters;
+  readonly presence: PresenceCounters;
   /** Errors by kind. */
   readonly errors: Map<string, number>;
 };
@@ -20,6 +22,7 @@ export type GatewayCounts = {
 export const newCounts = (): GatewayCounts => ({
   traffic: { framesIn: 0, bytesIn: 0, framesOut: 0, bytesOut: 0, slowReaders: 0 },
   rooms: { editsIn: 0, nothingNew: 0, held: 0, flushes: 0 },
+  presence: { messagesIn: 0, messagesOut: 0, ignored: 0 },
   errors: new Map(),
 });
 
@@ -54,6 +57,29 @@ export function registerTimes(registry: Registry): GatewayTimes {
     acknowledged: (ms) => ack.observe(ms / 1000),
     flushed: (rooms) => flushRooms.observe(rooms),
   };
+}
+
+/** `gateways`: how many others are known to have people here. */
+export function registerPresence(registry: Registry, { presence }: GatewayCounts, gateways: () => number): void {
+  gaugeFrom(registry, 'inkstream_presence_gateways', 'Other gateways with people on documents that are open here', gateways);
+  countFrom(
+    registry,
+    'inkstream_presence_messages_in_total',
+    'Messages of other gateways about who is there',
+    () => presence.messagesIn,
+  );
+  countFrom(
+    registry,
+    'inkstream_presence_messages_out_total',
+    'Messages to other gateways about who is here',
+    () => presence.messagesOut,
+  );
+  countFrom(
+    registry,
+    'inkstream_presence_messages_ignored_total',
+    'Messages about who is there that could not be used, or not wholly',
+    () => presence.ignored,
+  );
 }
 
 export function registerCounts(

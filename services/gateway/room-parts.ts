@@ -1,6 +1,7 @@
 /** What rooms have in common: their limits, what they count, and the way to what happens outside of them. */
 
 import type { FanoutParts } from '#gateway/fanout.ts';
+import type { PresenceExchange } from '#gateway/presence-exchange.ts';
 import type { PresenceLimits } from '#gateway/presence.ts';
 import type { Room } from '#gateway/room.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
@@ -18,6 +19,8 @@ export type RoomLimits = PresenceLimits &
 export type RoomParts = Omit<FanoutParts, 'limits'> & {
   readonly limits: RoomLimits;
   readonly clock: Pick<Clock, 'monotonic'>;
+  /** The way to those who are here through other gateways, where there may be any. */
+  readonly exchange: Pick<PresenceExchange, 'open' | 'close' | 'tell'> | undefined;
   /** Asks for a `flush` at the end of the tick, or a little later under load. */
   readonly requestFlush: (room: Room) => void;
   /** Why nothing may be written now, or undefined. */

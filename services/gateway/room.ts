@@ -51,9 +51,9 @@ const foldRestFactor = 20;
 export class Room implements Saved, CatchUp {
   readonly document: DocumentName;
   readonly origin: string;
+  readonly presence: Presence;
   readonly #parts: RoomParts;
   readonly #state: DocumentState;
-  readonly #presence: Presence;
   readonly #fanout: Fanout;
   readonly #members = new Set<Member>();
   /** Those who wait for an acknowledgement. */
@@ -81,7 +81,7 @@ export class Room implements Saved, CatchUp {
     this.#state = state;
     this.#parts = parts;
     this.#diffs = new DiffCache(state);
-    this.#presence = new Presence(parts.limits);
+    this.presence = new Presence(parts.limits);
     this.#fanout = new Fanout(parts);
     this.#held = new HeldUpdates(parts.limits.heldBytesMax);
     this.#weigh();
@@ -132,8 +132,8 @@ export class Room implements Saved, CatchUp {
     if (!this.#members.delete(member)) return;
     this.#unsettled.delete(member);
     this.#held.drop(member);
-    this.#presence.leave(member.speaker);
-    if (this.#presence.hasChanges) this.#parts.requestFlush(this);
+    this.presence.leave(member.speaker);
+    if (this.presence.hasChanges) this.#parts.requestFlush(this);
   }
 
   /** A session's Step1: `vector` as it came. Returns why the session has to be closed, or undefined. */
@@ -197,8 +197,8 @@ export class Room implements Saved, CatchUp {
 
   /** A session's awareness update is in: tell the others at the end of the tick. */
   hear(member: Member, entries: Parameters<Presence['hear']>[1]): Closing | undefined {
-    const fault = this.#presence.hear(member.speaker, entries);
-    if (this.#presence.hasChanges) this.#parts.requestFlush(this);
+    const fault = this.presence.hear(member.speaker, entries);
+    if (this.presence.hasChanges) this.#parts.requestFlush(this);
     return fault === undefined ? undefined : malformed(fault);
   }
 
@@ -207,9 +207,9 @@ export class Room implements Saved, CatchUp {
     if (this.#discarded) return undefined;
     this.#releaseHeld();
     const draft = this.#pending.length > 0 ? this.#publishPending() : undefined;
-    if (this.#presence.hasChanges) {
-      const changes = this.#presence.takeChanges();
-      this.#fanout.sendPresence(changes, this.#members);
+    if (this.presence.hasChanges) {
+      this.#parts.exchange?.tell(this.document);
+      this.#fanout.sendPresence(this.presence.takeChanges(), this.#members);
     }
     this.#weigh();
     return draft;
@@ -266,7 +266,7 @@ export class Room implements Saved, CatchUp {
   }
 
   everyone(): Uint8Array | undefined {
-    return this.#presence.everyone();
+    return this.presence.everyone();
   }
 
   slowReaders(change: 1 | -1): void {

@@ -205,6 +205,7 @@ export class Rooms {
     const deafen = followed.tail.listen(document, hear);
     followed.rooms++;
     this.#rooms.set(document, { kind: 'open', room, deafen, emptySince: this.#parts.clock.monotonic() });
+    this.#parts.exchange?.open({ document, presence: room.presence, changed: () => this.#parts.requestFlush(room) });
     return room;
   }
 
@@ -233,6 +234,7 @@ export class Rooms {
     if (entry === undefined) return;
     this.#rooms.delete(room.document);
     entry.deafen();
+    this.#parts.exchange?.close(room.document);
     const partition = this.#parts.journal.partitionOf(room.document);
     const followed = this.#partitions.get(partition);
     if (followed === undefined) return;

@@ -30,7 +30,9 @@ export const storedKinds = {
   head: { code: 34, version: 1, name: 'head' },
   checkpoint: { code: 35, version: 1, name: 'checkpoint' },
   journalBinding: { code: 36, version: 1, name: 'journal binding' },
+  segmentPart: { code: 37, version: 1, name: 'segment part' },
   deadLetter: { code: 48, version: 1, name: 'dead letter' },
+  presenceMessage: { code: 64, version: 1, name: 'presence message' },
 } as const satisfies Record<string, StoredKind>;
 
 const knownCodes: ReadonlySet<number> = new Set(Object.values(storedKinds).map(({ code }) => code));

@@ -5,9 +5,11 @@ import { YWebsocketSession } from '#gateway/doors/y-websocket.ts';
 import { FlushSchedule } from '#gateway/flush-schedule.ts';
 import { gatewayLimitSettings, type GatewayLimits } from '#gateway/limits.ts';
 import { type GatewayCounts, newCounts } from '#gateway/metrics.ts';
+import { PresenceExchange } from '#gateway/presence-exchange.ts';
 import { Rooms } from '#gateway/rooms.ts';
 import { defaultUpdateLimits } from '#shared/document/limits.ts';
 import { type DocumentName, parseDocumentName } from '#shared/document/name.ts';
+import type { Broadcast } from '#shared/journal/broadcast.ts';
 import type { Journal } from '#shared/journal/journal.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import type { Store } from '#shared/store/store.ts';
@@ -31,6 +33,8 @@ export const documentName = (text: string): DocumentName => {
 export type MemoryGatewayOptions = {
   readonly journal: Journal;
   readonly store: Store;
+  /** The way to other gateways; none if not given. */
+  readonly broadcast?: Broadcast;
   readonly clock: VirtualClock;
   readonly limits?: Partial<GatewayLimits>;
   readonly origin?: string;
@@ -44,6 +48,8 @@ export type MemoryGatewayOptions = {
 export type MemoryGateway = {
   readonly rooms: Rooms;
   readonly appender: Appender;
+  readonly exchange: PresenceExchange | undefined;
+  readonly schedule: FlushSchedule;
   readonly counts: GatewayCounts;
   readonly limits: GatewayLimits;
   /** Every session that the gateway closed, in order. */
@@ -57,7 +63,7 @@ export type MemoryGateway = {
 export type Joined = { readonly session: YWebsocketSession; readonly connection: FakeConnection; readonly leave: () => void };
 
 export function memoryGateway(options: MemoryGatewayOptions): MemoryGateway {
-  const { journal, store, clock, origin = 'gateway', logger = silentLogger, random = () => 0.5 } = options;
+  const { journal, store, broadcast, clock, origin = 'gateway', logger = silentLogger, random = () => 0.5 } = options;
   const limits = { ...defaultGatewayLimits, ...options.limits };
   const counts = newCounts();
   const closings: Closing[] = [];
@@ -73,6 +79,17 @@ export function memoryGateway(options: MemoryGatewayOptions): MemoryGateway {
     },
     onFlushed: () => {},
   });
+  const exchange =
+    broadcast === undefined
+      ? undefined
+      : new PresenceExchange({
+          broadcast,
+          clock,
+          origin,
+          limits,
+          endOfTick: (run) => void setImmediate(run),
+          counters: counts.presence,
+        });
   const rooms = new Rooms({
     journal,
     store,
@@ -84,6 +101,7 @@ export function memoryGateway(options: MemoryGatewayOptions): MemoryGateway {
     counters: counts.rooms,
     traffic: counts.traffic,
     openChannel: fakeChannel,
+    exchange,
     requestFlush: (room) => schedule.request(room),
     writersMustWait: options.writersMustWait ?? (() => undefined),
     pause: options.pause ?? settle,
@@ -131,5 +149,5 @@ export function memoryGateway(options: MemoryGatewayOptions): MemoryGateway {
       },
     };
   };
-  return { rooms, appender, counts, limits, closings, connect, join };
+  return { rooms, appender, exchange, schedule, counts, limits, closings, connect, join };
 }

@@ -28,7 +28,8 @@ function read(update: Uint8Array | undefined): Record<number, string> {
 }
 
 /** What was published since it was asked last. */
-const published = (presence: Presence): Record<number, string> => (presence.hasChanges ? read(presence.takeChanges()) : {});
+const published = (presence: Presence): Record<number, string> =>
+  presence.hasChanges ? read(presence.takeChanges().update) : {};
 
 test('GW10: of what was said since the last time, the latest state of each is published, once', () => {
   const presence = new Presence(limits);
