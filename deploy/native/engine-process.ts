@@ -3,7 +3,7 @@
  *
  * A child does not end with its parent: a test run that is killed with -9 runs no handler, and a broker of half a gigabyte stays. So a leash is
  * held beside each engine: a shell that reads from a pipe whose other end is ours. However we end, the pipe closes, the shell reads its end
- * and kills the engine. A local cluster is meant to outlive the command that starts it, and has no leash.
+ * and kills the engine. A local cluster is meant to outlive the command that starts it: its engines are let off the leash once they are ready.
  *
  * What an engine says goes into a file, not into a pipe: a pipe that nobody reads any more would end what writes to it.
  */
@@ -29,8 +29,10 @@ export type EnginePlan = {
   readonly readyLine: RegExp;
   /** …and answers. */
   readonly answers: () => Promise<boolean>;
-  /** `leashed` ends when this process does, however it ends; `free` stays. */
+  /** `leashed` ends when this process does, however it ends; `free` stays, once it is ready. */
   readonly lifetime: 'leashed' | 'free';
+  /** Without it: this process's own. */
+  readonly environment?: NodeJS.ProcessEnv;
 };
 
 export type Engine = {
@@ -52,8 +54,11 @@ export type Engine = {
 export async function startEngine(plan: EnginePlan): Promise<Engine> {
   await writeFile(plan.logFile, '');
   const log = openSync(plan.logFile, 'a');
-  const isLeashed = plan.lifetime === 'leashed';
-  const child = spawn(plan.command, plan.args, { stdio: ['ignore', log, log], detached: true });
+  const child = spawn(plan.command, plan.args, {
+    stdio: ['ignore', log, log],
+    detached: true,
+    env: plan.environment ?? process.env,
+  });
   closeSync(log);
   const ended = new Promise<number | NodeJS.Signals>((settle, fail) => {
     child.once('error', fail);
@@ -65,7 +70,7 @@ export async function startEngine(plan: EnginePlan): Promise<Engine> {
     await ended;
     throw new Error(`${plan.name} has no process`);
   }
-  if (isLeashed) leash(pid, ended);
+  const letOff = leash(pid, ended);
   const signal = (name: NodeJS.Signals): void => void child.kill(name);
   const kill = async (): Promise<void> => {
     signal('SIGKILL');
@@ -81,11 +86,15 @@ export async function startEngine(plan: EnginePlan): Promise<Engine> {
     await kill();
     throw error;
   });
-  if (!isLeashed) child.unref();
+  if (plan.lifetime === 'free') {
+    letOff();
+    child.unref();
+  }
   return { pid, ended, signal, kill, stop };
 }
 
-function leash(pid: number, ended: Promise<unknown>): void {
+/** Returns what lets it off. */
+function leash(pid: number, ended: Promise<unknown>): () => void {
   const shell = spawn('/bin/sh', ['-c', 'read -r _; kill -9 "$0"', String(pid)], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
@@ -93,6 +102,7 @@ function leash(pid: number, ended: Promise<unknown>): void {
   const drop = (): void => void shell.kill('SIGKILL');
   shell.once('error', drop);
   ended.then(drop, drop);
+  return drop;
 }
 
 async function untilReady(plan: EnginePlan, ended: Promise<number | NodeJS.Signals>): Promise<void> {
