@@ -9,7 +9,7 @@
  *                                            segments (name, 120 … 133), (name, 134 … 190)  merged records since; may overlap
  *
  * A reader reads head → parts → segments from `upto` on, then the head again: if it moved, it reads again (`readDocument`).
- * Adapters: memory, embedded (LMDB) and, later, MongoDB; one contract suite holds them all.
+ * Adapters: memory, embedded (LMDB) and MongoDB; one contract suite holds them all.
  */
 
 import type { DocumentName } from '#shared/document/name.ts';

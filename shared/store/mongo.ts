@@ -1,0 +1,70 @@
+/**
+ * The store in MongoDB: what gateways and persisters on many machines share.
+ *
+ *     segments       {doc, first, last}                 update, or how many parts it has
+ *     segmentParts   {doc, first, last, sha256, part}   of segments that are too long for one document
+ *     snapshots      {doc, upto, sha256, part}          a slice
+ *     documents      name                               head
+ *     checkpoints    partition, or "journal"            checkpoint, or the journal that this store is bound to
+ *
+ * Transactions over all of that would be the obvious way. They want a replica set, hold up others while they last and end after a minute, and the port does not need
+ * them: every write here is of one document, under an id that says what it holds or guarded by a comparison. So this works the same on one `mongod`, on a replica set and on a sharded cluster (shard any of
+ * the first three by `_id`, which begins with the name, the others by `_id` or not at all). No index is made: ids are all that is searched by.
+ *
+ * A write resolves when a majority of the members has it on disk, a read sees nothing that a fail-over could take back, and what is read after
+ * something else in one process is never older than it (`mongo/connection.ts`). What becomes of the driver's errors is in `mongo/failures.ts`.
+ */
+
+import { systemClock, type Clock } from '#shared/runtime/clock.ts';
+import { createSlices } from '#shared/runtime/slices.ts';
+import type { Logger } from '#shared/runtime/telemetry.ts';
+import { connectionLimits, openConnection, type ConnectionLimits } from './mongo/connection.ts';
+import { bindJournal, moveCheckpoint, moveHead, readCheckpoint, readHead } from './mongo/positions.ts';
+import { deleteSegments, listSegments, putSegment, readSegments } from './mongo/segments.ts';
+import { deleteSnapshot, listSnapshots, putSnapshotPart, readSnapshotPart } from './mongo/snapshots.ts';
+import { partBytesMax, type Store } from './store.ts';
+
+export type MongoStoreOptions = Partial<ConnectionLimits> & {
+  /** `mongodb://…` with the name of the database. Its concerns, read preference and time limits are overruled. */
+  readonly url: string;
+  /** The longest update of a segment, in bytes. */
+  readonly segmentBytesMax?: number;
+  /** How long the segments of a document are read, in milliseconds, before others get their turn. */
+  readonly sliceMs?: number;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+};
+
+/**
+ * Opens the store that is kept in the database that `url` names. The caller closes it.
+ * @throws StoreUnavailable where MongoDB can't be reached now; Error with one line, without the password, where no waiting helps: a malformed URL, one without a database's name, credentials that
+ * are refused, a server that can't do what the store needs
+ */
+export async function openMongoStore(options: MongoStoreOptions): Promise<Store> {
+  const { url, segmentBytesMax = 64 * 1024 * 1024, sliceMs = 5, clock = systemClock, logger, ...limits } = options;
+  const { db, run, close } = await openConnection(url, { ...connectionLimits, ...limits }, logger);
+  const slices = createSlices(clock, sliceMs);
+  return {
+    segmentBytesMax,
+    bindJournal: (identity) => run((call) => bindJournal(db, identity, call)),
+    readCheckpoint: (partition) => run((call) => readCheckpoint(db, partition, call)),
+    moveCheckpoint: (partition, from, to) => run((call) => moveCheckpoint(db, { partition, from, to }, call)),
+    putSegment: async (segment) => {
+      if (segment.update.byteLength > segmentBytesMax) throw new RangeError(`a segment has at most ${segmentBytesMax} bytes`);
+      await run((call) => putSegment(db, segment, call));
+    },
+    readSegments: (document, from) => run((call) => readSegments(db, { document, from, slices }, call)),
+    listSegments: (document, from) => run((call) => listSegments(db, { document, from, slices }, call)),
+    deleteSegments: (document, below) => run((call) => deleteSegments(db, document, below, call)),
+    putSnapshotPart: async (snapshot, part, bytes) => {
+      if (bytes.byteLength > partBytesMax) throw new RangeError(`a part of a snapshot has at most ${partBytesMax} bytes`);
+      await run((call) => putSnapshotPart(db, { snapshot, part }, bytes, call));
+    },
+    readSnapshotPart: (snapshot, part) => run((call) => readSnapshotPart(db, { snapshot, part }, call)),
+    listSnapshots: (document) => run((call) => listSnapshots(db, document, call)),
+    deleteSnapshot: (snapshot) => run((call) => deleteSnapshot(db, snapshot, call)),
+    readHead: (document) => run((call) => readHead(db, document, call)),
+    moveHead: (document, head) => run((call) => moveHead(db, document, head, call)),
+    close,
+  };
+}

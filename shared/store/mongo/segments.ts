@@ -1,0 +1,183 @@
+/**
+ * A document's segments in MongoDB.
+ *
+ * ## Longer than a document may be
+ *
+ * A document of MongoDB's holds 16 MB, and one paste makes a segment of twice that. So a long segment is written in parts, under ids with the hash of the whole, and then its own document,
+ * which says how many parts there are. Killed in between, it leaves parts that nobody looks for: a reader begins at the segment's own document. Two writers who have other bytes
+ * for the same offsets write parts beside each other's, and the first to write the segment's document has won. Deleting goes the other way round: first the segments, then all parts
+ * that end below the same offset, whosoever they are, and so the leavings go. (A zombie that writes its segment's document after that leaves one without parts. It
+ * ends below the head, where nobody reads, and goes with the next deletion.)
+ *
+ * ## As they stood at one moment
+ *
+ * A cursor over a hundred thousand segments is many batches, and MongoDB promises a moment only for each of them (snapshot reads are not to be had everywhere). A
+ * persister that repeats a flush with other borders meanwhile makes a hole in what is read: see `Store.readSegments`. So the ids are listed once more when everything is read, until a
+ * listing finds exactly the ids that the one before it found; what is new in it is read. Segments are inserted and deleted and never changed, so
+ * an id that both listings found was there all the time between them, and one that neither found was not there at the moment when the first one ended: that moment's
+ * segments are what was read. (Unless one came and went within the call, or went and came back: only what a head covers is deleted, and a reader looks whether the head has moved.)
+ * Listing costs little beside reading, and a flush writes to a document once a second, so the second listing is nearly always the last.
+ */
+
+import { createHash } from 'node:crypto';
+import type { Collection, Db, Document } from 'mongodb';
+import type { DocumentName } from '#shared/document/name.ts';
+import type { Offset } from '#shared/journal/journal.ts';
+import { concatenate } from '#shared/runtime/bytes.ts';
+import { nextTurn, type Slices } from '#shared/runtime/slices.ts';
+import type { Decoded } from '#shared/runtime/stored-kind.ts';
+import { partBytesMax, StoreCorrupt, StoreUnavailable, type Segment, type SegmentId } from '../store.ts';
+import { expectDecoded } from '../values.ts';
+import type { Call } from './connection.ts';
+import { insert, type Stored } from './writes.ts';
+import {
+  decodeSegment,
+  decodeSegmentId,
+  decodeSegmentPart,
+  decodeSegmentSize,
+  encodeSegment,
+  encodeSegmentPart,
+  segmentPartId,
+  segmentPartRange,
+  segmentRange,
+  storedSegmentId,
+  type Fields,
+  type IdRange,
+  type SegmentBody,
+  type StoredSegmentId,
+  type StoredSegmentPartId,
+} from './values.ts';
+
+/** How often the ids are listed before a reading is given up. Each further time means that the document was written to during the one before. */
+const listingsMax = 20;
+
+const segmentsIn = (db: Db): Collection<Stored<StoredSegmentId>> => db.collection('segments');
+const partsIn = (db: Db): Collection<Stored<StoredSegmentPartId>> => db.collection('segmentParts');
+
+const describe = ({ document, first, last }: SegmentId): string =>
+  `segment ${first} to ${last} of document ${JSON.stringify(document)}`;
+const keyOf = ({ first, last }: SegmentId): string => `${first}-${last}`;
+
+/** Inserts a segment; one that is there already stays. */
+export async function putSegment(db: Db, { update, ...id }: Segment, call: Call): Promise<void> {
+  const isShort = update.byteLength <= partBytesMax;
+  const body: SegmentBody = isShort ? { kind: 'whole', update } : await putParts(db, id, update, call);
+  // Last: whoever sees it finds every part.
+  await insert(segmentsIn(db), encodeSegment(id, body), call);
+}
+
+async function putParts(db: Db, id: SegmentId, update: Uint8Array, call: Call): Promise<SegmentBody> {
+  const bytes = update.byteLength;
+  const parts = Array.from({ length: Math.ceil(bytes / partBytesMax) }, (_, part) =>
+    update.subarray(part * partBytesMax, (part + 1) * partBytesMax),
+  );
+  const sha256 = await hashOf(parts);
+  for (const [part, slice] of parts.entries()) await insert(partsIn(db), encodeSegmentPart(id, sha256, part, slice), call);
+  return { kind: 'in-parts', bytes, sha256, parts: parts.length };
+}
+
+/** In hex, part by part, so that others get their turn in between. */
+async function hashOf(parts: readonly Uint8Array[]): Promise<string> {
+  const hash = createHash('sha256');
+  for (const part of parts) {
+    hash.update(part);
+    await nextTurn();
+  }
+  return hash.digest('hex');
+}
+
+/** The segments of `document` with `last` ≥ `from`. */
+export type Wanted = { readonly document: DocumentName; readonly from: Offset; readonly slices: Slices };
+
+/** In order, as they stood at one moment of the call. */
+export async function readSegments(db: Db, wanted: Wanted, call: Call): Promise<readonly Segment[]> {
+  const known = new Map<string, Segment | StoreCorrupt>();
+  const read = async (range: IdRange<StoredSegmentId>): Promise<readonly SegmentId[]> => {
+    const ids: SegmentId[] = [];
+    for await (const { id, value: body } of scan(db, wanted, { range, decode: decodeSegment }, call)) {
+      ids.push(id);
+      known.set(keyOf(id), body.kind === 'whole' ? { ...id, update: body.update } : await joinParts(db, id, body, call));
+    }
+    return ids;
+  };
+  let listed = await read(segmentRange(wanted.document));
+  for (let listing = 0; listing < listingsMax; listing++) {
+    const again = await listSegments(db, wanted, call);
+    const missing = again.filter((id) => !known.has(keyOf(id)));
+    if (missing.length === 0 && areSame(listed, again)) return again.map((id) => expectWhole(known.get(keyOf(id))));
+    const [first, last] = [missing.at(0), missing.at(-1)];
+    if (first !== undefined && last !== undefined) await read({ $gte: storedSegmentId(first), $lte: storedSegmentId(last) });
+    listed = again;
+  }
+  const name = JSON.stringify(wanted.document);
+  throw new StoreUnavailable(`document ${name} was written to each of the ${listingsMax} times that its segments were listed`);
+}
+
+const areSame = (before: readonly SegmentId[], now: readonly SegmentId[]): boolean =>
+  before.length === now.length && now.every(({ first, last }, i) => before[i]?.first === first && before[i].last === last);
+
+function expectWhole(segment: Segment | StoreCorrupt | undefined): Segment {
+  if (segment === undefined) throw new Error('a segment was listed as known and is not');
+  if (segment instanceof StoreCorrupt) throw segment;
+  return segment;
+}
+
+/** The sizes of segments, in order. */
+export async function listSegments(
+  db: Db,
+  wanted: Wanted,
+  call: Call,
+): Promise<readonly (SegmentId & { readonly bytes: number })[]> {
+  const found: (SegmentId & { readonly bytes: number })[] = [];
+  const range = segmentRange(wanted.document);
+  const projection = { kind: 1, version: 1, bytes: 1 };
+  for await (const { id, value: bytes } of scan(db, wanted, { range, decode: decodeSegmentSize, projection }, call))
+    found.push({ ...id, bytes });
+  return found;
+}
+
+type Scan<T> = {
+  readonly range: IdRange<StoredSegmentId>;
+  readonly decode: (fields: Fields) => Decoded<T>;
+  readonly projection?: Document;
+};
+
+async function* scan<T>(
+  db: Db,
+  { document, from, slices }: Wanted,
+  { range, decode, projection = {} }: Scan<T>,
+  call: Call,
+): AsyncGenerator<{ readonly id: SegmentId; readonly value: T }> {
+  const cursor = segmentsIn(db).find({ _id: range, '_id.last': { $gte: from } }, { ...call, projection, sort: { _id: 1 } });
+  for await (const fields of cursor) {
+    for (let turn = slices(); turn !== undefined; turn = slices()) await turn;
+    const id = expectDecoded(decodeSegmentId(document, fields), `a segment of document ${JSON.stringify(document)}`);
+    yield { id, value: expectDecoded(decode(fields), describe(id)) };
+  }
+}
+
+/** A long segment out of its parts, or what is wrong with it: to be thrown unless it has been deleted meanwhile, its parts last. */
+async function joinParts(
+  db: Db,
+  id: SegmentId,
+  { bytes, sha256, parts }: Extract<SegmentBody, { readonly kind: 'in-parts' }>,
+  call: Call,
+): Promise<Segment | StoreCorrupt> {
+  const found: Uint8Array[] = [];
+  for (let part = 0; part < parts; part++) {
+    const what = `part ${part} of ${parts} of ${describe(id)}`;
+    const fields = await partsIn(db).findOne({ _id: segmentPartId(id, sha256, part) }, call);
+    if (fields === null) return new StoreCorrupt(`${what} is missing`);
+    found.push(expectDecoded(decodeSegmentPart(fields), what));
+  }
+  const update = concatenate(found);
+  const hash = await hashOf(found);
+  if (hash === sha256 && update.byteLength === bytes) return { ...id, update };
+  return new StoreCorrupt(`${describe(id)}: its hash is ${hash} and should be ${sha256}`);
+}
+
+/** Deletes the segments with `last` < `below`, then all parts of such segments, whether or not anybody names them. */
+export async function deleteSegments(db: Db, document: DocumentName, below: Offset, call: Call): Promise<void> {
+  await segmentsIn(db).deleteMany({ _id: segmentRange(document, below), '_id.last': { $lt: below } }, call);
+  await partsIn(db).deleteMany({ _id: segmentPartRange(document, below), '_id.last': { $lt: below } }, call);
+}

@@ -1,0 +1,40 @@
+/** The store's contract, on MongoDB or what stands in for it. Each test has a database of its own. */
+
+import { MongoClient } from 'mongodb';
+import { test } from 'vitest';
+import { openMongoStore } from '#shared/store/mongo.ts';
+import type { Store } from '#shared/store/store.ts';
+import { storeContract } from '#test/contract/store.contract.ts';
+import { mongodbForTests, orSkip } from '#test/harness/backends.ts';
+
+const had = await mongodbForTests();
+if (had.kind === 'missing') {
+  test('ST1: the contract of the store, on MongoDB', ({ skip }) => void orSkip(skip, had));
+} else {
+  storeContract('MongoDB', async () => {
+    const { url } = orSkip(() => {
+      throw new Error('it was there before');
+    }, await mongodbForTests());
+    const opened: Store[] = [];
+    const open = async (): Promise<Store> => {
+      const store = await openMongoStore({ url });
+      opened.push(store);
+      return store;
+    };
+    const store = await open();
+    return {
+      store,
+      another: open,
+      reopen: async () => {
+        await store.close();
+        return open();
+      },
+      dispose: async () => {
+        for (const one of opened) await one.close();
+        const client = await MongoClient.connect(url);
+        await client.db().dropDatabase();
+        await client.close();
+      },
+    };
+  });
+}
