@@ -90,7 +90,7 @@ export function startPersister(parts: PersisterParts): Persister {
     if (outcome.kind === 'refused') logger.error({ reason: outcome.reason }, 'the persister refuses to start');
     if (outcome.kind !== 'started') return;
     const sharing = parts.sharePartitions((partitions) => {
-      logger.info({ partitions: [...partitions] }, 'these partitions are persisted here');
+      logger.info({ partitions: [...partitions].toSorted((a, b) => a - b) }, 'these partitions are persisted here');
       compaction.forget((document) => !partitions.has(journal.partitionOf(document)));
       share.take(partitions);
     });

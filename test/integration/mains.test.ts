@@ -1,12 +1,8 @@
 /** How the processes of a cluster begin and fail to: real ones, with nothing behind them. */
 
-import { execFile } from 'node:child_process';
 import { createServer, type AddressInfo } from 'node:net';
-import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
-
-const root = resolve(import.meta.dirname, '../..');
-const deadlineMs = 30_000;
+import { endOfProgram, type ProgramEnd } from '#test/harness/program.ts';
 
 const programs = [
   ['a gateway', ['services/gateway/main.ts']],
@@ -14,24 +10,7 @@ const programs = [
   ['the command for dead letters', ['services/persister/dead-letters.ts', 'list']],
 ] as const;
 
-type End = { readonly code: unknown; readonly stdout: string; readonly stderr: string };
-
-/** Runs a program with these settings and no others, until it ends. */
-function endOf(words: readonly string[], settings: Readonly<Record<string, string>> = {}): Promise<End> {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('INKSTREAM_'));
-  const given = Object.entries(settings).map(([name, value]) => [`INKSTREAM_${name}`, value] as const);
-  const env = Object.fromEntries([...inherited, ...given]) as NodeJS.ProcessEnv;
-  const { promise, resolve: settle } = Promise.withResolvers<End>();
-  execFile(
-    process.execPath,
-    [...words],
-    { cwd: root, env, timeout: deadlineMs, killSignal: 'SIGKILL' },
-    (error, stdout, stderr) => settle({ code: error === null ? 0 : error.code, stdout, stderr }),
-  );
-  return promise;
-}
-
-const wordsOf = ({ stderr }: End): string[] =>
+const wordsOf = ({ stderr }: ProgramEnd): string[] =>
   stderr
     .trimEnd()
     .split('\n')
@@ -55,14 +34,14 @@ test.for(programs)('CL1: %s that is started with wrong settings says so in one l
     [{ MONGODB_URL: places.MONGODB_URL }, 'INKSTREAM_KAFKA_BROKERS is not set'],
     [{ ...places, KAFKA_TLS_KEY_FILE: 'key.pem' }, 'INKSTREAM_KAFKA_TLS'],
   ] as const) {
-    const end = await endOf(words, settings);
+    const end = await endOfProgram(words, settings);
     expect(wordsOf(end)).toEqual([expect.stringContaining(named)]);
     expect([end.code, end.stdout]).toEqual([2, '']);
   }
 });
 
 test('CL1: a gateway that everyone reaches wants to be told that everyone may', async () => {
-  const end = await endOf(['services/gateway/main.ts'], { ...places, HOST: '0.0.0.0' });
+  const end = await endOfProgram(['services/gateway/main.ts'], { ...places, HOST: '0.0.0.0' });
   expect(wordsOf(end)).toEqual([expect.stringContaining('INKSTREAM_ALLOW_ANYONE')]);
   expect(end.code).toBe(2);
 });
@@ -75,7 +54,7 @@ test.for([
   [['list', '--partition', 'one'], 'whole numbers'],
   [['list', '--colour'], '--colour'],
 ] as const)('CL1: the command for dead letters with %j is told how it is called', async ([words, named]) => {
-  const end = await endOf(['services/persister/dead-letters.ts', ...words], places);
+  const end = await endOfProgram(['services/persister/dead-letters.ts', ...words], places);
   expect(wordsOf(end)).toEqual([expect.stringContaining(named)]);
   expect(end.code).toBe(2);
 });
@@ -86,7 +65,13 @@ test.for(programs.slice(0, 2))(
     const broker = `127.0.0.1:${await deadPort()}`;
     const sasl = { KAFKA_SASL_MECHANISM: 'plain', KAFKA_SASL_USERNAME: 'ada', KAFKA_SASL_PASSWORD: 'open-sesame' };
     const MONGODB_URL = 'mongodb://ada:open-sesame@127.0.0.1:9/inkstream';
-    const end = await endOf(words, { ...sasl, MONGODB_URL, KAFKA_BROKERS: broker, START_WAIT_MS: '1500', LOG_LEVEL: 'debug' });
+    const end = await endOfProgram(words, {
+      ...sasl,
+      MONGODB_URL,
+      KAFKA_BROKERS: broker,
+      START_WAIT_MS: '1500',
+      LOG_LEVEL: 'debug',
+    });
     const said = wordsOf(end);
     expect(said).toContain('the start waits for something that is away');
     expect(said.at(-1)).toContain(`Kafka at ${broker} could not be used within 1500 ms`);
