@@ -24,7 +24,7 @@ const pagesFolder = fileURLToPath(new URL('../pages/dist', import.meta.url));
 async function run(config: GatewayConfig, logger: Logger): Promise<void> {
   const origin = randomUUID();
   const backing = await openBacking(config, { clientId: `inkstream-gateway-${origin}`, clock: systemClock, logger });
-  const { journal, store } = backing;
+  const { journal, store, broadcast } = backing;
   const faults = checkAgainstStorage(config, journal, store);
   if (faults.length > 0) throw new FaultySettings(faults);
   const registry = createRegistry();
@@ -32,6 +32,7 @@ async function run(config: GatewayConfig, logger: Logger): Promise<void> {
   const gateway = await startGateway({
     journal,
     store,
+    broadcast,
     clock: systemClock,
     logger,
     registry,

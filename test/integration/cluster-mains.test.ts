@@ -89,7 +89,17 @@ test('CL7: a gateway and persisters serve, share, tell how they are, and end wit
 
   client.text.insert(5, ', world');
   await client.saved();
+
+  const neighbour = await start('gateway');
+  const reader = openClient({ url: neighbour.wsUrl, document: 'plan' });
+  onTestFinished(() => reader.discard());
+  client.provider.awareness.setLocalStateField('user', { name: 'Ada' });
+  await reader.until('the text of the other gateway', () => reader.text.toJSON() === 'hello, world');
+  await reader.until('the person on the other gateway', () =>
+    [...reader.provider.awareness.getStates().values()].some((state) => 'user' in state),
+  );
   expect(await gateway.stop()).toBe(0);
+  expect(await neighbour.stop()).toBe(0);
   expect(await other.stop()).toBe(0);
 });
 
