@@ -1,5 +1,5 @@
 /**
- * The real standalone server as a child process: what a test starts, kills at bad moments, and starts again on the same data.
+ * A real server as a child process (standalone, or one service of a cluster): what a test starts, kills at bad moments, and starts again on the same data.
  *
  * The process is run exactly as a person would run it (settings in the environment, the ready line on stdout), so a test that passes
  * here has seen the product and not a part of it. Nothing waits by time: starting ends with the ready line or with the exit of the
@@ -23,6 +23,8 @@ const stopDeadlineMs = 15_000;
 const stderrCharactersMax = 1_000_000;
 
 export type ServerOptions = {
+  /** Which one; standalone if not given. The others keep no data of their own. */
+  readonly service?: 'standalone' | 'gateway' | 'persister';
   /** Where its data lives. Without it: a new temporary directory, which goes when the process has ended. */
   readonly dataDir?: string;
   /** Without it: a free one. Give the port of a killed server to come back at the same address. */
@@ -66,7 +68,8 @@ export async function makeDataDir(): Promise<{ readonly path: string; readonly r
  * @throws Error with the server's diagnostics where it ends, or says nothing for 30 s, instead.
  */
 export async function startServer(options: ServerOptions = {}): Promise<Server> {
-  const temporary = options.dataDir === undefined ? await makeDataDir() : undefined;
+  const { service = 'standalone' } = options;
+  const temporary = options.dataDir === undefined && service === 'standalone' ? await makeDataDir() : undefined;
   const child = spawnServer({
     ...options,
     port: options.port ?? (await freePort()),
@@ -140,10 +143,12 @@ async function freePort(): Promise<number> {
 }
 
 const spawnServer = (options: ServerOptions): ChildProcessByStdio<null, Readable, Readable> => {
-  const words = [...(options.under ?? []), join(root, 'node_modules/.bin/node'), 'services/standalone/main.ts'];
+  const { service = 'standalone', dataDir = '' } = options;
+  const words = [...(options.under ?? []), join(root, 'node_modules/.bin/node'), `services/${service}/main.ts`];
+  const place = service === 'standalone' ? { DATA_DIR: dataDir } : {};
   return spawn(words[0] ?? '', words.slice(1), {
     cwd: root,
-    env: environment({ PORT: options.port ?? 0, DATA_DIR: options.dataDir ?? '', ...options.settings }),
+    env: environment({ PORT: options.port ?? 0, ...place, ...options.settings }),
     stdio: ['ignore', 'pipe', 'pipe'],
     killSignal: 'SIGKILL',
     ...(options.signal === undefined ? {} : { signal: options.signal }),

@@ -1,0 +1,79 @@
+/**
+ * What happens to a cluster: one fault after another, in an order that a seed decides.
+ *
+ * Each is something that happens in a year of running one: a process is killed, drained, or frozen for a while; the broker dies or is restarted; connections to it
+ * or to the database are reset. A fault ends when the part that it hit serves again, and the next one comes when those who type have gone on.
+ */
+
+import * as prng from 'lib0/prng';
+import type { ClusterNode, TestCluster } from '#test/harness/test-cluster.ts';
+
+export type Fault = { readonly name: string; readonly happen: () => Promise<void> };
+
+const crash = (node: ClusterNode): Fault => ({
+  name: `${node.name} killed`,
+  happen: async () => {
+    await node.kill();
+    await node.start();
+  },
+});
+
+const restart = (node: ClusterNode): Fault => ({
+  name: `${node.name} drained and started again`,
+  happen: async () => {
+    await node.stop();
+    await node.start();
+  },
+});
+
+/** Thawed once somebody has typed on: what it missed is then news to it. */
+const freeze = (node: ClusterNode, meanwhile: () => Promise<void>): Fault => ({
+  name: `${node.name} frozen`,
+  happen: async () => {
+    node.freeze();
+    await meanwhile();
+    node.thaw();
+  },
+});
+
+/** Every kind of fault there is for this cluster. `meanwhile` lasts as long as a freeze. */
+export function faultsOf(cluster: TestCluster, meanwhile: () => Promise<void>): readonly Fault[] {
+  const { gateways, persisters, kafka, mongodb } = cluster;
+  return [
+    ...gateways.flatMap((node) => [crash(node), restart(node), freeze(node, meanwhile)]),
+    ...persisters.flatMap((node) => [crash(node), restart(node), freeze(node, meanwhile)]),
+    {
+      name: 'the broker killed',
+      happen: async () => {
+        await kafka.kill();
+        await kafka.start();
+      },
+    },
+    {
+      name: 'the broker restarted',
+      happen: async () => {
+        await kafka.stop();
+        await kafka.start();
+      },
+    },
+    { name: 'connections to the broker reset', happen: async () => kafka.proxy.cut() },
+    { name: 'a response to an append lost', happen: () => kafka.proxy.swallowNextProduceResponse() },
+    { name: 'an append cut in the middle', happen: () => kafka.proxy.cutInNextProduceRequest(200) },
+    { name: 'connections to the database reset', happen: async () => mongodb.proxy.cut() },
+    {
+      name: 'the database restarted',
+      happen: async () => {
+        await mongodb.stop();
+        await mongodb.start();
+      },
+    },
+  ];
+}
+
+/** All of `faults`, in an order of chance. */
+export function shuffled<T>(faults: readonly T[], random: prng.PRNG): readonly T[] {
+  const left = [...faults];
+  const order: T[] = [];
+  while (left.length > 0) order.push(...left.splice(prng.int32(random, 0, left.length - 1), 1));
+  return order;
+}

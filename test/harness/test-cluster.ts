@@ -1,0 +1,105 @@
+/**
+ * A cluster of real processes on a broker and a database of its own: what a test kills, freezes, cuts off and starts again, part by part.
+ *
+ * Gateways keep their addresses over restarts, so their clients find them again. All processes reach Kafka and MongoDB through proxies, so that the
+ * network can fail as well.
+ */
+
+import type { KafkaConnection } from '#shared/journal/kafka/connection.ts';
+import { provisionForTests } from '#test/harness/kafka-topics.ts';
+import type { Had } from '#test/harness/own-engine.ts';
+import { type OwnKafka, startOwnKafka } from '#test/harness/own-kafka.ts';
+import { type OwnMongodb, startOwnMongodb } from '#test/harness/own-mongodb.ts';
+import { type Server, startServer } from '#test/harness/server.ts';
+
+/** One process of the cluster. */
+export type ClusterNode = {
+  readonly name: string;
+  readonly url: string;
+  /** For gateways, as a `WebsocketProvider` takes it. */
+  readonly wsUrl: string;
+  /** The process that runs now, or the last one that did. */
+  readonly process: () => Server;
+  /** kill -9. */
+  readonly kill: () => Promise<void>;
+  /** SIGTERM. Resolves with the exit code. */
+  readonly stop: () => Promise<number>;
+  readonly start: () => Promise<void>;
+  readonly freeze: () => void;
+  readonly thaw: () => void;
+};
+
+export type TestCluster = {
+  readonly gateways: readonly ClusterNode[];
+  readonly persisters: readonly ClusterNode[];
+  readonly kafka: OwnKafka;
+  readonly mongodb: OwnMongodb;
+  /** Straight to the broker, past the proxy. */
+  readonly connection: KafkaConnection;
+  /** Ends everything. */
+  readonly remove: () => Promise<void>;
+};
+
+type Settings = Readonly<Record<string, string | number>>;
+
+export type TestClusterOptions = {
+  readonly gateways?: number;
+  readonly persisters?: number;
+  readonly partitions?: number;
+  readonly gatewaySettings?: Settings;
+  readonly persisterSettings?: Settings;
+};
+
+async function startNode(name: string, service: 'gateway' | 'persister', settings: Settings): Promise<ClusterNode> {
+  let server = await startServer({ service, settings });
+  const { port } = server;
+  return {
+    name,
+    url: server.url,
+    wsUrl: server.wsUrl,
+    process: () => server,
+    kill: () => server.kill(),
+    stop: () => server.stop(),
+    start: async () => {
+      server = await startServer({ service, settings, port });
+    },
+    freeze: () => void process.kill(server.pid, 'SIGSTOP'),
+    thaw: () => void process.kill(server.pid, 'SIGCONT'),
+  };
+}
+
+/** Starts a cluster. The caller removes it. What can't be had here is a value. */
+export async function startTestCluster(options: TestClusterOptions = {}): Promise<Had<TestCluster>> {
+  const kafka = await startOwnKafka();
+  if (kafka.kind === 'missing') return kafka;
+  const mongodb = await startOwnMongodb();
+  if (mongodb.kind === 'missing') {
+    await kafka.remove();
+    return mongodb;
+  }
+  const nodes: ClusterNode[] = [];
+  const remove = async (): Promise<void> => {
+    await Promise.all(nodes.map((node) => node.kill()));
+    await Promise.all([kafka.remove(), mongodb.remove()]);
+  };
+  try {
+    const connection = await provisionForTests([kafka.address], options.partitions ?? 4);
+    const common: Settings = {
+      KAFKA_BROKERS: kafka.proxy.address,
+      KAFKA_TOPIC_PREFIX: connection.topicPrefix,
+      MONGODB_URL: mongodb.proxiedUrl,
+    };
+    const start = async (service: 'gateway' | 'persister', count: number, settings: Settings = {}) => {
+      const names = Array.from({ length: count }, (_, index) => `${service} ${index + 1}`);
+      const started = await Promise.all(names.map((name) => startNode(name, service, { ...common, ...settings })));
+      nodes.push(...started);
+      return started;
+    };
+    const persisters = await start('persister', options.persisters ?? 2, options.persisterSettings);
+    const gateways = await start('gateway', options.gateways ?? 2, options.gatewaySettings);
+    return { kind: 'had', gateways, persisters, kafka, mongodb, connection, remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}

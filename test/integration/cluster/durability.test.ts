@@ -1,0 +1,17 @@
+/** Saved means saved, in a cluster. Each kind of fault once; the long run is `make chaos`. */
+
+import { expect, onTestFinished, test } from 'vitest';
+import { orSkip } from '#test/harness/backends.ts';
+import { busyPersister, provokeFaults } from '#test/harness/provocation.ts';
+import { startTestCluster } from '#test/harness/test-cluster.ts';
+
+test('CL50: nothing that was acknowledged is lost, over every kind of fault', { timeout: 400_000 }, async ({ skip }) => {
+  const cluster = orSkip(
+    skip,
+    await startTestCluster({ gatewaySettings: { DRAIN_SPREAD_MS: 300 }, persisterSettings: busyPersister }),
+  );
+  onTestFinished(() => cluster.remove());
+  const { faults, edits } = await provokeFaults(cluster, { seed: 20_265, rounds: 1 });
+  expect(faults).toBeGreaterThan(15);
+  expect(edits).toBeGreaterThan(1_000);
+});
