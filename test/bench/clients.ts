@@ -7,7 +7,7 @@
 
 import { makeKeystrokes, writerOf } from './edits.ts';
 import { readIncoming, type Outgoing } from './dialects.ts';
-import { documentName, monotonicMs, type Plan } from './plan.ts';
+import { documentName, gatewayOf, monotonicMs, type Plan } from './plan.ts';
 import { emptyHistogram, record, type Histogram } from './histogram.ts';
 import { readSections } from './sections.ts';
 import { openWebSocket, type WebSocketConnection } from './websocket.ts';
@@ -49,6 +49,8 @@ export type Tally = {
   opening: Histogram;
   openingBytesMin: number;
   latency: Histogram;
+  /** Of readers on another gateway than the writer. */
+  latencyAcross: Histogram;
   settling: Histogram;
 };
 
@@ -61,6 +63,7 @@ export const emptyTally = (): Tally => ({
   opening: emptyHistogram(),
   openingBytesMin: Number.POSITIVE_INFINITY,
   latency: emptyHistogram(),
+  latencyAcross: emptyHistogram(),
   settling: emptyHistogram(),
 });
 
@@ -71,8 +74,8 @@ export function makeWriter(plan: Plan, room: Room, index: number, base: Uint8Arr
   return { frames: updates.map(room.frames.update), sentAt: new Float64Array(plan.editsPerWriter), framesBefore: 0, settled: 0 };
 }
 
-/** Counts what an update brings to `client`, and times it. `writers` are those of this process, by number. */
-function takeUpdate(client: Client, bytes: Uint8Array, at: number, tally: Tally, writers: ReadonlyMap<number, Writer>): void {
+/** Counts what an update brings to `client`, and times it. */
+function takeUpdate({ plan, tally, writers }: Fleet, client: Client, bytes: Uint8Array, at: number): void {
   const now = monotonicMs();
   client.updatesIn++;
   const inWindow = now >= tally.windowFrom && now < tally.windowTo;
@@ -91,9 +94,12 @@ function takeUpdate(client: Client, bytes: Uint8Array, at: number, tally: Tally,
     tally.pairsReceived += to - Math.max(from, have);
     const sentAt = writers.get(number)?.sentAt;
     if (sentAt === undefined) continue;
+    const isAcross = (writer - client.index) % plan.ports.length !== 0;
     for (let clock = Math.max(from, have); clock < to; clock++) {
       const sent = sentAt[clock] ?? 0;
-      if (sent >= tally.windowFrom && sent < tally.windowTo) record(tally.latency, now - sent);
+      if (sent < tally.windowFrom || sent >= tally.windowTo) continue;
+      record(tally.latency, now - sent);
+      if (isAcross) record(tally.latencyAcross, now - sent);
     }
   }
 }
@@ -112,13 +118,14 @@ function takeSettled(client: Client, frames: number, tally: Tally): void {
 export type Fleet = {
   readonly plan: Plan;
   readonly tally: Tally;
+  /** Of this process, by number. */
   readonly writers: ReadonlyMap<number, Writer>;
   readonly onFailure: (reason: string) => void;
 };
 
 /** Opens a client's connection and does the protocol's opening; `synced` becomes true with the server's Step2. */
 export function openClient(fleet: Fleet, client: Client): void {
-  const { plan, tally, writers } = fleet;
+  const { plan, tally } = fleet;
   const { frames, document } = client.room;
   const began = monotonicMs();
   const suffix = client.index < Math.max(1, plan.writersPerDocument) ? plan.pathSuffix : '';
@@ -126,8 +133,7 @@ export function openClient(fleet: Fleet, client: Client): void {
 
   const onMessage = (bytes: Uint8Array, start: number, end: number): void => {
     const message = readIncoming(plan.dialect, bytes, start, end);
-    if (message.kind === 'update' || (message.kind === 'step2' && client.synced))
-      takeUpdate(client, bytes, message.at, tally, writers);
+    if (message.kind === 'update' || (message.kind === 'step2' && client.synced)) takeUpdate(fleet, client, bytes, message.at);
     else if (message.kind === 'settled') takeSettled(client, message.frames, tally);
     else if (message.kind === 'confirmed') takeSettled(client, client.framesSettled + 1, tally);
     else if (message.kind === 'step1') sendFrame(client, frames.emptyStep2);
@@ -141,7 +147,7 @@ export function openClient(fleet: Fleet, client: Client): void {
     client.onProgress?.();
   };
 
-  const connection = openWebSocket(plan.port, path, {
+  const connection = openWebSocket(plan.ports[gatewayOf(document, client.index, plan.ports.length)] ?? 0, path, {
     onOpen: () => frames.opening.forEach((frame) => connection.writeFrame(frame)),
     onMessage,
     onClose: (reason) => {

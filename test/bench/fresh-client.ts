@@ -7,15 +7,16 @@ import { documentName, type Plan } from './plan.ts';
 import type { RunningServer } from './servers.ts';
 import { openWebSocket, type WebSocketConnection } from './websocket.ts';
 
+type Place = { readonly server: RunningServer; readonly document: number; readonly gateway: number };
+
 const answerMsMax = 30_000;
 
-/** Runs `session` on a connection to `document` that has had its Step2. `settled()` is how many of its frames the server has settled. */
+/** Runs `session` on a connection to `document` at one of the gateways that has had its Step2. `settled()` is how many of its frames the server has settled. */
 async function withClient<Result>(
-  server: RunningServer,
-  document: number,
+  { server, document, gateway }: Place,
   session: (client: { readonly step2: Uint8Array; readonly send: (update: Uint8Array) => Promise<void> }) => Promise<Result>,
 ): Promise<Result> {
-  const { kind, port } = server;
+  const { kind, ports } = server;
   const name = documentName(document);
   const frames = outgoing(kind.dialect, name);
   const path = kind.dialect === 'hocuspocus' ? kind.pathPrefix : `${kind.pathPrefix}${name}${kind.pathSuffix}`;
@@ -31,7 +32,7 @@ async function withClient<Result>(
   const failed = new Promise<never>((_resolve, reject) => (fail = reject));
   const deadline = setTimeout(() => fail(new Error(`${name} was not answered within ${answerMsMax} ms`)), answerMsMax);
   const step2 = new Promise<Uint8Array>((resolve) => {
-    connection = openWebSocket(port, path, {
+    connection = openWebSocket(ports[gateway] ?? 0, path, {
       onOpen: () => frames.opening.forEach((frame) => connection?.writeFrame(frame)),
       onMessage: (bytes, start, end) => {
         const message = readIncoming(kind.dialect, bytes, start, end);
@@ -60,10 +61,11 @@ async function withClient<Result>(
   }
 }
 
-/** What is wrong with a document that should hold the base and all edits of its writers; undefined where nothing is. */
-export async function findLoss(server: RunningServer, plan: Omit<Plan, 'worker'>, document: number): Promise<string | undefined> {
+/** What is wrong with a document, read at one of the gateways, that should hold the base and all edits of its writers; undefined where nothing is. */
+export async function findLoss(place: Place, plan: Omit<Plan, 'worker'>): Promise<string | undefined> {
+  const { document } = place;
   const doc = new Y.Doc();
-  await withClient(server, document, async ({ step2 }) => Y.applyUpdate(doc, step2));
+  await withClient(place, async ({ step2 }) => Y.applyUpdate(doc, step2));
   const clocks = Y.decodeStateVector(Y.encodeStateVector(doc));
   const typed = Array.from({ length: plan.writersPerDocument }, (_, index) =>
     clocks.get(writerId(document * plan.writersPerDocument + index)),
@@ -80,13 +82,13 @@ export async function holdsState(server: RunningServer, document: number, whole:
   const read = new Y.Doc();
   const wanted = new Y.Doc();
   Y.applyUpdate(wanted, whole);
-  await withClient(server, document, async ({ step2 }) => Y.applyUpdate(read, step2));
+  await withClient({ server, document, gateway: 0 }, async ({ step2 }) => Y.applyUpdate(read, step2));
   return read.getText(rootName).toString() === wanted.getText(rootName).toString();
 }
 
 /** Puts a document into a durable server, one update after the other, each settled before the next. */
 export async function putDocument(server: RunningServer, document: number, updates: readonly Uint8Array[]): Promise<void> {
-  await withClient(server, document, async ({ send }) => {
+  await withClient({ server, document, gateway: 0 }, async ({ send }) => {
     for (const update of updates) await send(update);
   });
 }

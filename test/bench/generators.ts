@@ -82,6 +82,7 @@ export async function startGenerators(plan: Omit<Plan, 'worker'>): Promise<Gener
         edits: sum(typed, ({ edits }) => edits),
         editsInAll: sum(typed, ({ editsInAll }) => editsInAll),
         latency: mergeHistograms(typed.map(({ latency }) => latency)),
+        latencyAcross: mergeHistograms(typed.map(({ latencyAcross }) => latencyAcross)),
         settling: mergeHistograms(typed.map(({ settling }) => settling)),
         lateness: mergeHistograms(typed.map(({ lateness }) => lateness)),
         cpuMsEach: typed.map(({ cpuMs }) => cpuMs),

@@ -16,7 +16,7 @@ import { startGenerators, type TypedTogether } from './generators.ts';
 import { quantile } from './histogram.ts';
 import { monotonicMs, type Plan } from './plan.ts';
 import { machineCpuMs, treeCpuMs, treeResidentBytes } from './processes.ts';
-import { makeDataDir, startServer, type RunningServer, type ServerKind, type ServerName, type StartOptions } from './servers.ts';
+import { makeDataDir, type RunningServer, type ServerKind, type ServerName, type StartOptions } from './servers.ts';
 import type { IdleWorkload, OpeningWorkload, TypingWorkload, Workload } from './workloads.ts';
 
 export type Settings = {
@@ -44,10 +44,17 @@ export type Measurement = {
   /** Of the server, per edit; per opening in an opening workload. */
   readonly cpuUs: number | undefined;
   readonly serverCpuShare: number | undefined;
+  /** Of what the server stands on, by name, per edit. */
+  readonly besideCpuUs: Readonly<Record<string, number>>;
   readonly p50Ms: number | undefined;
   readonly p99Ms: number | undefined;
+  /** Of readers on another gateway than the writer. */
+  readonly acrossP50Ms: number | undefined;
+  readonly acrossP99Ms: number | undefined;
   readonly savedP50Ms: number | undefined;
   readonly savedP99Ms: number | undefined;
+  /** The longest that what was acknowledged was not stored yet, in seconds. */
+  readonly lagSecondsMax: number | undefined;
   /** What one more idle connection to an open document takes; and the same with the documents and the process's own warming up. */
   readonly bytesPerConnection: number | undefined;
   readonly bytesPerConnectionInAll: number | undefined;
@@ -65,14 +72,19 @@ const generatorCpuShareMax = 0.85;
 const documentsChecked = 20;
 const openingMax = 64;
 const settleMs = 3_000;
+const lagSampleMs = 250;
 
 const nothing = {
   cpuUs: undefined,
   serverCpuShare: undefined,
+  besideCpuUs: {},
   p50Ms: undefined,
   p99Ms: undefined,
+  acrossP50Ms: undefined,
+  acrossP99Ms: undefined,
   savedP50Ms: undefined,
   savedP99Ms: undefined,
+  lagSecondsMax: undefined,
   bytesPerConnection: undefined,
   bytesPerConnectionInAll: undefined,
   generator: undefined,
@@ -86,7 +98,7 @@ type PlanParts = Pick<Plan, 'documents' | 'clientsPerDocument'> & Partial<Plan>;
 function makePlan(server: RunningServer, settings: Settings, parts: PlanParts): Omit<Plan, 'worker'> {
   const { dialect, pathPrefix, pathSuffix } = server.kind;
   const rest = { writersPerDocument: 0, editsPerSecond: 1, editsPerWriter: 0, baseCharacters: 0, seed: 1, openingMax };
-  return { dialect, pathPrefix, pathSuffix, port: server.port, workers: settings.workers, ...rest, ...parts };
+  return { dialect, pathPrefix, pathSuffix, ports: server.ports, workers: settings.workers, ...rest, ...parts };
 }
 
 async function withServer<Result>(
@@ -95,7 +107,7 @@ async function withServer<Result>(
   measure: (server: RunningServer) => Promise<Result>,
 ): Promise<Result> {
   const dataDir = makeDataDir();
-  const server = await startServer(kind, { ...options, dataDir: dataDir.path });
+  const server = await kind.start({ ...options, dataDir: dataDir.path });
   try {
     return await measure(server);
   } finally {
@@ -129,8 +141,10 @@ async function findComplaints(server: RunningServer, plan: Omit<Plan, 'worker'>,
   if (!server.kind.keepsDocuments) return complaints;
   const step = Math.max(1, Math.floor(plan.documents / documentsChecked));
   for (let document = 0; document < plan.documents; document += step) {
-    const loss = await findLoss(server, plan, document);
-    if (loss !== undefined) complaints.push(loss);
+    for (const gateway of server.ports.keys()) {
+      const loss = await findLoss({ server, document, gateway }, plan);
+      if (loss !== undefined) complaints.push(server.ports.length === 1 ? loss : `${loss} on gateway ${gateway + 1}`);
+    }
   }
   return complaints;
 }
@@ -158,19 +172,23 @@ export async function measureTyping(
       );
       const typed = await typing;
       const { report, invalid } = judgeGenerator(typed, windowMs);
-      const generatorCpuMs = typed.cpuMsEach.reduce((sum, cpuMs) => sum + cpuMs, 0);
+      const ownCpuMs = load.serverCpuMs + sumOf([...typed.cpuMsEach, ...Object.values(load.besideCpuMs)], (cpuMs) => cpuMs);
       return {
         ...nothing,
         server: kind.name,
         workload: workload.name,
         cpuUs: (load.serverCpuMs * 1_000) / typed.edits,
         serverCpuShare: load.serverCpuMs / windowMs,
+        besideCpuUs: mapValues(load.besideCpuMs, (cpuMs) => (cpuMs * 1_000) / typed.edits),
         p50Ms: quantile(typed.latency, 0.5),
         p99Ms: quantile(typed.latency, 0.99),
+        acrossP50Ms: quantile(typed.latencyAcross, 0.5),
+        acrossP99Ms: quantile(typed.latencyAcross, 0.99),
         savedP50Ms: kind.isDurable ? quantile(typed.settling, 0.5) : undefined,
         savedP99Ms: kind.isDurable ? quantile(typed.settling, 0.99) : undefined,
+        lagSecondsMax: load.lagSecondsMax,
         generator: report,
-        foreignCpuShare: Math.max(0, load.machineCpuMs - load.serverCpuMs - generatorCpuMs) / windowMs,
+        foreignCpuShare: Math.max(0, load.machineCpuMs - ownCpuMs) / windowMs,
         invalid,
         complaints: await findComplaints(server, plan, typed),
       };
@@ -183,21 +201,56 @@ export async function measureTyping(
 const editsPerSecondOf = (workload: TypingWorkload): number =>
   workload.documents * workload.writersPerDocument * workload.editsPerSecond;
 
-/** CPU used by the server and by the whole machine in the window. */
+const sumOf = <Item>(items: readonly Item[], figure: (item: Item) => number): number =>
+  items.reduce((sum, item) => sum + figure(item), 0);
+
+const mapValues = (record: Readonly<Record<string, number>>, change: (value: number, key: string) => number) =>
+  Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value, key)]));
+
+type Load = {
+  readonly serverCpuMs: number;
+  readonly besideCpuMs: Readonly<Record<string, number>>;
+  readonly machineCpuMs: number;
+  readonly lagSecondsMax: number | undefined;
+};
+
+/** What the server, what it stands on, and the whole machine used in the window. */
 async function observe(
   server: RunningServer,
   from: number,
   windowMs: number,
   probe: Probe | undefined,
   operations: () => number,
-): Promise<{ readonly serverCpuMs: number; readonly machineCpuMs: number }> {
+): Promise<Load> {
+  const read = () => ({
+    server: sumOf(server.pids, treeCpuMs),
+    beside: mapValues(server.beside, treeCpuMs),
+    machine: machineCpuMs(),
+  });
   await wait(from - monotonicMs());
   await probe?.begin(server);
-  const before = { server: treeCpuMs(server.pid), machine: machineCpuMs() };
+  const before = read();
+  const lagSecondsMax = await watchLag(server, from + windowMs);
   await wait(from + windowMs - monotonicMs());
-  const after = { server: treeCpuMs(server.pid), machine: machineCpuMs() };
+  const after = read();
   await probe?.end(server, operations);
-  return { serverCpuMs: after.server - before.server, machineCpuMs: after.machine - before.machine };
+  return {
+    serverCpuMs: after.server - before.server,
+    besideCpuMs: mapValues(after.beside, (cpuMs, name) => cpuMs - (before.beside[name] ?? 0)),
+    machineCpuMs: after.machine - before.machine,
+    lagSecondsMax,
+  };
+}
+
+/** The longest lag that was seen until `until`. */
+async function watchLag({ lagSeconds }: RunningServer, until: number): Promise<number | undefined> {
+  if (lagSeconds === undefined) return undefined;
+  let longest = 0;
+  while (monotonicMs() + lagSampleMs < until) {
+    longest = Math.max(longest, await lagSeconds());
+    await wait(lagSampleMs);
+  }
+  return longest;
 }
 
 /** Starts a server that has the large document stored and not loaded. */
@@ -210,12 +263,12 @@ async function startSeeded(
   if (kind.seeding === 'file') {
     const seedFile = join(dataDir, 'document.bin');
     writeFileSync(seedFile, large.whole);
-    return startServer(kind, { dataDir, seedFile, instrumented });
+    return kind.start({ dataDir, seedFile, instrumented });
   }
-  const first = await startServer(kind, { dataDir });
+  const first = await kind.start({ dataDir });
   await putDocument(first, 0, large.parts);
   await first.stop();
-  return startServer(kind, { dataDir, instrumented });
+  return kind.start({ dataDir, instrumented });
 }
 
 export async function measureOpening(
@@ -232,10 +285,10 @@ export async function measureOpening(
     const generators = await startGenerators(plan);
     try {
       await options.probe?.begin(server);
-      const before = treeCpuMs(server.pid);
+      const before = sumOf(server.pids, treeCpuMs);
       const opened = await generators.open(monotonicMs() + 200);
       await wait(500);
-      const cpuMs = treeCpuMs(server.pid) - before;
+      const cpuMs = sumOf(server.pids, treeCpuMs) - before;
       await options.probe?.end(server, () => workload.clients);
       const complaints = opened.bytesMin < workload.documentBytes / 4 ? [`a Step2 of ${opened.bytesMin} bytes`] : [];
       if (kind.keepsDocuments && !(await holdsState(server, 0, large.whole)))
@@ -261,7 +314,7 @@ export async function measureOpening(
 async function residentBytes(server: RunningServer): Promise<number> {
   await wait(settleMs);
   await server.ask('collect');
-  return treeResidentBytes(server.pid);
+  return sumOf(server.pids, treeResidentBytes);
 }
 
 async function measureIdle(kind: ServerKind, workload: IdleWorkload, settings: Settings): Promise<Measurement> {

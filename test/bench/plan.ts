@@ -2,7 +2,8 @@
  * What the benchmark and its load generators say to each other.
  *
  * Generators are processes of their own. Each gets the same plan and its own number, and works out by itself which clients are its own:
- * whole documents where there are many, every n-th client where there is one. All times are milliseconds of the machine's monotonic clock,
+ * whole documents where there are many, every n-th client where there is one. Which gateway a client connects to has nothing to do with
+ * that: an edit is timed where its writer and its reader are in one process, and those that cross from one gateway to another must be among them. All times are milliseconds of the machine's monotonic clock,
  * which all processes share.
  */
 
@@ -13,7 +14,8 @@ export type Plan = {
   readonly worker: number;
   readonly workers: number;
   readonly dialect: DialectName;
-  readonly port: number;
+  /** Where the gateways listen: a document's clients are spread over all of them. */
+  readonly ports: readonly number[];
   /** What comes before the document's name in the URL, and after it for writers. */
   readonly pathPrefix: string;
   readonly pathSuffix: string;
@@ -53,6 +55,8 @@ export type Typed = {
   readonly editsInAll: number;
   /** From writing an edit to its receipt by another client, within the window. */
   readonly latency: Histogram;
+  /** The same, of readers on another gateway than the writer alone. */
+  readonly latencyAcross: Histogram;
   /** From writing an edit to the server's word that it is settled, where the server gives one. */
   readonly settling: Histogram;
   /** How late edits were written, against the schedule. */
@@ -76,6 +80,14 @@ export type FromWorker =
   | { readonly kind: 'opened'; readonly opened: Opened }
   | { readonly kind: 'typed'; readonly typed: Typed }
   | { readonly kind: 'failed'; readonly reason: string };
+
+/** The number of the gateway that a client connects to: a document's clients, and its writers, take turns; so do the documents' first ones. */
+export const gatewayOf = (document: number, client: number, gateways: number): number => (document + client) % gateways;
+
+/** The number of the generator that a client belongs to. Of one document, neighbours on all gateways stay together. */
+export function workerOf(plan: Pick<Plan, 'documents' | 'workers' | 'ports'>, document: number, client: number): number {
+  return (plan.documents > 1 ? document : Math.floor(client / plan.ports.length)) % plan.workers;
+}
 
 export const documentName = (document: number): string => `bench-${document}`;
 

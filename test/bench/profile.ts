@@ -1,4 +1,4 @@
-/** Where the time goes inside a server: a CPU profile of exactly the measured window, and each thread's share. */
+/** Where the time goes inside a server, the first one of a cluster: a CPU profile of exactly the measured window, and each thread's share. */
 
 import type { Profiler } from 'node:inspector';
 import type { Probe } from './measure.ts';
@@ -33,11 +33,12 @@ export function profilingProbe(print: (line: string) => void): Probe {
   return {
     begin: async (server) => {
       await server.ask('profile');
-      before = threadCpuMs(server.pid);
+      before = threadCpuMs(server.pids[0] ?? 0);
     },
     end: async (server, operations) => {
-      const threads = [...threadCpuMs(server.pid)].map(([id, { name, cpuMs }]) => ({
-        name: `${name}${id === server.pid ? ' (main)' : ''}`,
+      const [pid = 0] = server.pids;
+      const threads = [...threadCpuMs(pid)].map(([id, { name, cpuMs }]) => ({
+        name: `${name}${id === pid ? ' (main)' : ''}`,
         us: (cpuMs - (before.get(id)?.cpuMs ?? 0)) * 1_000,
       }));
       const reply = await server.ask('stop-profile');

@@ -1,99 +1,17 @@
 /**
- * The floor: the least that a server can do and still be one.
- *
- * A bare relay on uWebSockets.js. It keeps the updates of a tick per room and publishes them as one frame to everyone in it, but for a writer
- * who was alone in that tick. It checks nothing, keeps nothing, stores nothing, and answers every Step1 with nothing (or, for cold
- * openings, with the same bytes of a file). The updates of a tick are merged by `Y.mergeUpdates`: y-websocket clients read one message a frame, so
- * two messages in one frame would lose the second, and two frames would cost every reader's write twice.
- * `FLOOR_MERGE=0` publishes each update by itself: the load generator is proved on that, since it gives it the most frames to read.
+ * The floor of one process. `FLOOR_MERGE=0` publishes each update by itself: the load generator is proved on that, since it gives it the most
+ * frames to read.
  */
 
 import { readFileSync } from 'node:fs';
-import * as encoding from 'lib0/encoding';
-import { App, type WebSocket } from 'uWebSockets.js';
-import * as Y from 'yjs';
+import { startFloor } from './floor.ts';
 
-/** `writer`: who wrote all that is pending, while it was one and is still there. */
-type Room = { readonly topic: string; pending: Uint8Array[]; writer: WebSocket<Session> | undefined };
-type Session = { readonly room: Room };
+const { PORT, FLOOR_MERGE, SEED_FILE } = process.env;
 
-const merges = process.env['FLOOR_MERGE'] !== '0';
-const port = Number(process.env['PORT']);
-const seedFile = process.env['SEED_FILE'];
-
-const rooms = new Map<string, Room>();
-let dirty: Room[] = [];
-
-const syncFrame = (kind: number, body: Uint8Array): Uint8Array => {
-  const encoder = encoding.createEncoder();
-  encoding.writeVarUint(encoder, 0);
-  encoding.writeVarUint(encoder, kind);
-  encoding.writeVarUint8Array(encoder, body);
-  return encoding.toUint8Array(encoder);
-};
-const step1 = syncFrame(0, new Uint8Array([0]));
-const step2 = syncFrame(1, seedFile === undefined ? new Uint8Array([0, 0]) : readFileSync(seedFile));
-
-/** The update inside an Update frame: what follows two bytes of type and a varUint of length. */
-function updateOf(frame: Uint8Array): Uint8Array {
-  let at = 2;
-  while ((frame[at] ?? 0) >= 0x80) at++;
-  return frame.subarray(at + 1);
-}
-
-function flush(): void {
-  for (const room of dirty) {
-    const [first, ...rest] = room.pending;
-    room.pending = [];
-    if (first === undefined) continue;
-    const frame = rest.length === 0 ? first : syncFrame(2, Y.mergeUpdates([first, ...rest].map(updateOf)));
-    if (room.writer === undefined) app.publish(room.topic, frame, true);
-    else room.writer.publish(room.topic, frame, true);
-    room.writer = undefined;
-  }
-  dirty = [];
-}
-
-function relay(socket: WebSocket<Session>, frame: Uint8Array): void {
-  const { room } = socket.getUserData();
-  if (!merges) return void app.publish(room.topic, frame, true);
-  if (room.pending.length === 0) room.writer = socket;
-  else if (room.writer !== socket) room.writer = undefined;
-  if (dirty.length === 0) setImmediate(flush);
-  if (room.pending.length === 0) dirty.push(room);
-  room.pending.push(frame);
-}
-
-const app = App().ws<Session>('/*', {
-  idleTimeout: 120,
-  maxPayloadLength: 16 * 1024 * 1024,
-  maxBackpressure: 16 * 1024 * 1024,
-  upgrade: (response, request, context) => {
-    const topic = request.getUrl();
-    const room = rooms.get(topic) ?? { topic, pending: [], writer: undefined };
-    rooms.set(topic, room);
-    const headers = ['sec-websocket-key', 'sec-websocket-protocol', 'sec-websocket-extensions'].map((name) =>
-      request.getHeader(name),
-    );
-    response.upgrade<Session>({ room }, headers[0] ?? '', headers[1] ?? '', headers[2] ?? '', context);
-  },
-  open: (socket) => {
-    socket.subscribe(socket.getUserData().room.topic);
-    socket.send(step1, true);
-  },
-  message: (socket, message) => {
-    const frame = new Uint8Array(message);
-    if (frame[0] !== 0) return;
-    if (frame[1] === 0) socket.send(step2, true);
-    if (frame[1] === 2) relay(socket, frame.slice());
-  },
-  close: (socket) => {
-    const { room } = socket.getUserData();
-    if (room.writer === socket) room.writer = undefined;
-  },
+await startFloor({
+  port: Number(PORT),
+  merges: FLOOR_MERGE !== '0',
+  document: SEED_FILE === undefined ? new Uint8Array([0, 0]) : readFileSync(SEED_FILE),
 });
-app.listen('127.0.0.1', port, (listening) => {
-  if (!listening) throw new Error(`port ${port} is taken`);
-  process.stdout.write('listening\n');
-});
+process.stdout.write('listening\n');
 process.once('SIGTERM', () => process.exit(0));

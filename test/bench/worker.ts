@@ -14,7 +14,16 @@ import {
   type Room,
   type Writer,
 } from './clients.ts';
-import { documentName, monotonicMs, type FromWorker, type Opened, type Plan, type ToWorker, type Typed } from './plan.ts';
+import {
+  documentName,
+  monotonicMs,
+  workerOf,
+  type FromWorker,
+  type Opened,
+  type Plan,
+  type ToWorker,
+  type Typed,
+} from './plan.ts';
 import { drawSchedule, runSchedule } from './typing.ts';
 
 const drainMsMax = 10_000;
@@ -28,9 +37,6 @@ type Generator = Fleet & {
   readonly writers: Map<number, Writer>;
 };
 
-const isMine = (plan: Plan, document: number, index: number): boolean =>
-  (plan.documents > 1 ? document : index) % plan.workers === plan.worker;
-
 function makeGenerator(plan: Plan): Generator {
   const base = makeBase(plan.baseCharacters);
   const writers = new Map<number, Writer>();
@@ -38,7 +44,7 @@ function makeGenerator(plan: Plan): Generator {
   for (let document = 0; document < plan.documents; document++) {
     const room: Room = { document, frames: outgoing(plan.dialect, documentName(document)) };
     for (let index = 0; index < plan.clientsPerDocument; index++) {
-      if (!isMine(plan, document, index)) continue;
+      if (workerOf(plan, document, index) !== plan.worker) continue;
       const writer = index < plan.writersPerDocument ? makeWriter(plan, room, index, base) : undefined;
       if (writer !== undefined) writers.set(document * plan.writersPerDocument + index, writer);
       const received = new Float64Array(plan.writersPerDocument);
@@ -122,6 +128,7 @@ async function type(generator: Generator, at: number, from: number, to: number):
     edits,
     editsInAll: schedule.times.length,
     latency: tally.latency,
+    latencyAcross: tally.latencyAcross,
     settling: tally.settling,
     lateness,
     cpuMs,

@@ -5,7 +5,6 @@ import { readSections } from '#test/bench/sections.ts';
 import { clientFrame, frameReader } from '#test/bench/websocket.ts';
 import { emptyHistogram, mergeHistograms, quantile, record } from '#test/bench/histogram.ts';
 import { writeReport } from '#test/bench/report.ts';
-import { serverKinds } from '#test/bench/servers.ts';
 import { drawSchedule } from '#test/bench/typing.ts';
 import { workloads } from '#test/bench/workloads.ts';
 
@@ -122,8 +121,12 @@ test('BE6: a round whose generator did not keep up does not count, and what was 
     serverCpuShare: 0.1,
     p50Ms: 1,
     p99Ms: 2,
+    besideCpuUs: {},
+    acrossP50Ms: undefined,
+    acrossP99Ms: undefined,
     savedP50Ms: undefined,
     savedP99Ms: undefined,
+    lagSecondsMax: undefined,
     bytesPerConnection: undefined,
     bytesPerConnectionInAll: undefined,
     generator: undefined,
@@ -133,17 +136,23 @@ test('BE6: a round whose generator did not keep up does not count, and what was 
   } as const;
   const late = { ...row, round: 2, cpuUs: 9_000, invalid: ['edits written 30 ms late (p99)'] };
   const losing = { ...row, server: 'y-websocket', invalid: ['late'], complaints: ['3 deliveries missing'] } as const;
+  const servers = [
+    { name: 'y-websocket', title: '@y/websocket-server' },
+    { name: 'floor', title: 'floor' },
+  ] as const;
   const run = {
     date: '2026-01-01 00:00',
     commit: 'abc',
     machine: 'a machine',
-    versions: {},
     settings: { rounds: 2, seconds: 1, warmUpSeconds: 1, workers: 1 },
     proof: [],
-    measurements: [row, late, losing],
+    standalone: { servers, measurements: [row, late, losing] },
+    cluster: undefined,
+    rates: undefined,
+    persister: undefined,
+    leftOut: [],
   };
-  const servers = serverKinds.filter(({ name }) => name === 'floor' || name === 'y-websocket');
-  const report = writeReport(run, workloads.slice(0, 1), servers);
+  const report = writeReport(run, workloads.slice(0, 1));
   expect(report).toContain('| **W1** CPU, µs an edit | 1,000† | 1,000 |');
   expect(report).toContain('* W1, y-websocket, round 1: 3 deliveries missing');
 });
