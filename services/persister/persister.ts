@@ -58,6 +58,8 @@ export type Started =
 export type PersisterStatus = {
   /** Every partition of the share is being persisted; false while it is not known which those are. */
   readonly ok: boolean;
+  /** Whether the journal told its ends when it was asked last, and why not. */
+  readonly journal: { readonly ok: boolean; readonly reason: string | undefined };
   readonly partitions: readonly PartitionStatus[];
   readonly compaction: CompactionStatus;
 };
@@ -83,6 +85,7 @@ export function startPersister(parts: PersisterParts): Persister {
   const compaction = new CompactionQueue({ ...parts, compactor, partBytes, draining, random });
   const share = new Share(createPartitions(parts, retrying, allowance, compaction));
   const begunMs = clock.monotonic();
+  let journalFailure: string | undefined;
 
   const started = checkStart(parts, retrying);
   const run = async (): Promise<void> => {
@@ -99,7 +102,8 @@ export function startPersister(parts: PersisterParts): Persister {
       await share.drain();
       await sharing.stop();
     };
-    await Promise.all([drained(), compaction.run(), keepAskingForEnds(journal, share, clock, limits.lagIntervalMs, draining)]);
+    const asking = keepAskingForEnds(parts, share, draining, (failure) => (journalFailure = failure));
+    await Promise.all([drained(), compaction.run(), asking]);
   };
   const ended = run();
 
@@ -119,8 +123,9 @@ export function startPersister(parts: PersisterParts): Persister {
     lag,
     status: () => {
       const states = share.persisters.map((partition) => partition.status());
-      const ok = share.partitions !== undefined && states.every(({ state }) => state.kind === 'following');
-      return { ok, partitions: states, compaction: compaction.status() };
+      const journalState = { ok: journalFailure === undefined, reason: journalFailure };
+      const ok = journalState.ok && share.partitions !== undefined && states.every(({ state }) => state.kind === 'following');
+      return { ok, journal: journalState, partitions: states, compaction: compaction.status() };
     },
     stop,
   };
@@ -168,21 +173,24 @@ const aborted = (signal: AbortSignal): Promise<void> =>
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 
-/** For `lag`: a partition that has stopped reading does not see what is appended. */
+/** For `lag`: a partition that has stopped reading does not see what is appended. `onAnswer` is told why there was none, or undefined. */
 async function keepAskingForEnds(
-  journal: Journal,
+  { journal, clock, limits, metrics }: PersisterParts,
   share: Share,
-  clock: Clock,
-  intervalMs: number,
   draining: AbortSignal,
+  onAnswer: (failure: string | undefined) => void,
 ): Promise<void> {
   while (!draining.aborted) {
-    await pause(clock, intervalMs, draining);
+    await pause(clock, limits.lagIntervalMs, draining);
     for (const persister of share.persisters) {
+      if (draining.aborted) return;
       try {
-        if (!draining.aborted) persister.noteHighWater(await journal.highWater(persister.partition));
+        persister.noteHighWater(await journal.highWater(persister.partition));
+        onAnswer(undefined);
       } catch (error) {
         if (!isUnavailable(error)) throw error;
+        metrics.failed('journal-unavailable');
+        onAnswer(error.message);
       }
     }
   }

@@ -521,6 +521,26 @@ describe('stopping', () => {
   });
 });
 
+test('PS43: while the journal does not tell its ends, the status says why; nothing else waits for it', async () => {
+  const world = createWorld();
+  let away = false;
+  const step = (name: string): void => {
+    if (away && name === 'high-water') throw new JournalUnavailable('no broker');
+  };
+  const running = run(world, { step });
+  await pass(running.clock, 2_000);
+  expect(running.persister.status()).toMatchObject({ ok: true, journal: { ok: true } });
+  away = true;
+  await append(world, typists(1, documents)(5));
+  await pass(running.clock, 2_000);
+  expect(running.persister.status()).toMatchObject({ ok: false, journal: { ok: false, reason: 'no broker' } });
+  expect(checkpointOf(world)).toBe(5);
+  away = false;
+  await pass(running.clock, 1_000);
+  expect(running.persister.status()).toMatchObject({ ok: true, journal: { ok: true } });
+  await running.persister.stop();
+});
+
 test('PS16: the age of what is not stored is that of its oldest record', async () => {
   const world = createWorld();
   const running = run(world);
