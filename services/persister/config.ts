@@ -9,10 +9,11 @@ import { limitProblems, persisterSettings } from './limits.ts';
 
 const dayMs = 24 * 60 * 60_000;
 
-/** Brokers have room for a day that a database may be put back by, and take a request for each cut. */
+/** Brokers have room for a day that a database may be put back by, and take a request for each cut and each question. */
 const ownDefaults = {
   restoreWindowMs: { ...persisterSettings.restoreWindowMs, fallback: dayMs },
   trimIntervalMs: { ...persisterSettings.trimIntervalMs, fallback: 60_000 },
+  lagIntervalMs: { ...persisterSettings.lagIntervalMs, fallback: 5_000 },
 };
 
 export const persisterServiceSettings = { ...processSettings, ...backingSettings, ...persisterSettings, ...ownDefaults };
