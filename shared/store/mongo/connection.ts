@@ -41,7 +41,7 @@ export type ConnectionLimits = {
 
 export const connectionLimits: ConnectionLimits = {
   serverSelectionMsMax: 5_000,
-  queueMsMax: 30_000,
+  queueMsMax: 60_000,
   operationMsMax: 10_000,
   connectionsMax: 32,
 };

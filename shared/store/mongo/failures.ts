@@ -56,7 +56,7 @@ const closings = [
 
 export const isDuplicate = (error: unknown): boolean => error instanceof MongoServerError && error.code === 11_000;
 
-export const isRefused = (error: unknown): boolean => error instanceof MongoServerError && refusals.has(error.code);
+const isRefused = (error: unknown): boolean => error instanceof MongoServerError && refusals.has(error.code);
 
 const isMistake = (error: MongoError): boolean => {
   if (error instanceof MongoWriteConcernError) return false;
@@ -77,24 +77,26 @@ function wordsFor(error: MongoError): string {
   return `failed${code}: ${error.message}`;
 }
 
-/** What to throw for `error`: `StoreUnavailable` where the store is away, the error itself where it is none of the driver's, or a mistake. */
+/** Codes of Node's with which a socket says that it is no more. The driver lets them through where it waits until a long command has been written. */
+const socketFailure = /^(?:E[A-Z]+|ERR_(?:STREAM|SOCKET|SSL|TLS)_[A-Z_]+)$/u;
+
+const isOfSocket = (error: unknown): error is Error =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' && socketFailure.test(error.code);
+
+/** What to throw for `error`: `StoreUnavailable` where the store is away, the error itself where it is neither the driver's nor a socket's, or a mistake. */
 export function failureFrom(error: unknown, place: Place): unknown {
+  if (!(error instanceof MongoError) && isOfSocket(error))
+    return new StoreUnavailable(place.redact(`MongoDB at ${place.name} can not be reached: ${error.message}`), { cause: error });
   if (!(error instanceof MongoError) || isMistake(error)) return error;
   return new StoreUnavailable(place.redact(`MongoDB at ${place.name} ${wordsFor(error)}`), { cause: error });
 }
 
 /**
- * The same at the opening, where what was set up wrongly (credentials, a file that is not there) is an error that no waiting mends. A name that can't be resolved is waited for: it may be that of a container that starts later.
+ * The same at the opening, where what was set up wrongly (credentials, a file of the TLS options that can't be read) is an error that no waiting mends. A name that can't be resolved is
+ * waited for: it may be that of a container that starts later.
  */
 export function openingFailureFrom(error: unknown, place: Place): unknown {
-  const system = error instanceof Error && 'syscall' in error ? error.syscall : undefined;
-  if (isRefused(error)) {
-    const failure = failureFrom(error, place);
-    return failure instanceof StoreUnavailable ? new Error(failure.message) : failure;
-  }
-  if (error instanceof Error && typeof system === 'string') {
-    const words = place.redact(`MongoDB at ${place.name}: ${error.message}`);
-    return system === 'open' ? new Error(words) : new StoreUnavailable(words, { cause: error });
-  }
-  return failureFrom(error, place);
+  const failure = failureFrom(error, place);
+  const isOfFile = error instanceof Error && 'syscall' in error && error.syscall === 'open';
+  return failure instanceof StoreUnavailable && (isRefused(error) || isOfFile) ? new Error(failure.message) : failure;
 }

@@ -1,20 +1,19 @@
 /** The store's contract, on MongoDB or what stands in for it. Each test has a database of its own. */
 
+import { randomUUID } from 'node:crypto';
 import { MongoClient } from 'mongodb';
 import { test } from 'vitest';
 import { openMongoStore } from '#shared/store/mongo.ts';
 import type { Store } from '#shared/store/store.ts';
 import { storeContract } from '#test/contract/store.contract.ts';
-import { mongodbForTests, orSkip } from '#test/harness/backends.ts';
+import { mongodbForTests, withDatabase } from '#test/harness/backends.ts';
 
 const had = await mongodbForTests();
 if (had.kind === 'missing') {
-  test('ST1: the contract of the store, on MongoDB', ({ skip }) => void orSkip(skip, had));
+  test('ST1: the contract of the store, on MongoDB', ({ skip }) => skip(had.reason));
 } else {
   storeContract('MongoDB', async () => {
-    const { url } = orSkip(() => {
-      throw new Error('it was there before');
-    }, await mongodbForTests());
+    const url = withDatabase(had.url, `inkstream-test-${randomUUID().slice(0, 8)}`);
     const opened: Store[] = [];
     const open = async (): Promise<Store> => {
       const store = await openMongoStore({ url });
