@@ -10,7 +10,7 @@ import type { TypingWorkload } from './workloads.ts';
 
 export const latencyP99MsMax = 100;
 
-export const searchLimits: SearchLimits = { first: 4_000, least: 250, most: 64_000, trialsMax: 7, ratioMax: 1.15 };
+const searchLimits: SearchLimits = { first: 4_000, least: 250, most: 64_000, trialsMax: 7, ratioMax: 1.15 };
 
 /** `why`: what a rate failed on. */
 export type RateTrial = Trial & { readonly measured: Measurement | undefined; readonly why: readonly string[] };

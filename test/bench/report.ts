@@ -105,6 +105,7 @@ function loadLine(where: string, row: Measured[number]): Line {
 }
 
 function proofPart({ proof }: Run): string[] {
+  if (proof.length === 0) return [];
   const lines = proof.map(({ workload, generator, invalid }) => [
     workload,
     round(generator.framesInPerSecond),
