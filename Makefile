@@ -21,6 +21,14 @@ help: ## what there is
 run: $(installed) $(pages) ## set up, and run standalone on http://127.0.0.1:8080
 	@exec node services/standalone/main.ts
 
+.PHONY: up
+up: $(installed) $(pages) ## a local cluster: Kafka, MongoDB, two gateways, a persister, and HAProxy where it is found
+	@exec node deploy/cluster.ts up
+
+.PHONY: down
+down: $(installed) ## end the local cluster; its data (.local/cluster) stays
+	@exec node deploy/cluster.ts down
+
 .PHONY: test
 test: $(installed) $(pages) ## run every test that this machine can run, and say what was left out
 	@node deploy/native/fetch.ts
@@ -57,7 +65,7 @@ readme: $(installed) ## write the README's table of settings from the code
 	@node test/harness/settings-table.ts
 
 .PHONY: clean
-clean: ## remove what was built and installed; documents (.local/data) stay
+clean: ## remove what was built and installed; documents (.local/data, .local/cluster) stay
 	rm -rf services/pages/dist .local/test-report.json node_modules
 
 $(pages): $(pages_sources) | $(installed)
