@@ -31,8 +31,8 @@ export type CatchUp = {
   readonly missedSince: (from: Position) => Parts | undefined;
   /** The answer to a Step1: an update of all that `vector` lacks. */
   readonly stateFor: (vector: Uint8Array) => Parts;
-  /** An awareness update of everyone who is here, or undefined where nobody is. */
-  readonly everyone: () => Uint8Array | undefined;
+  /** An awareness update of everyone who is here, and where `missed` of those who went lately; or undefined where that is nobody. */
+  readonly everyone: (missed: boolean) => Uint8Array | undefined;
   /** How many frames the room has sent to all who are not behind. */
   readonly spoken: () => number;
   /** Tells the room that a session began or ceased to be behind: it keeps recent updates only while one is. */
@@ -122,7 +122,7 @@ export class Outbox {
 
   /** Tells the session who is here: all of them. */
   everyone(): void {
-    if (this.#behindSince === undefined) this.#data(this.#everyoneFrame());
+    if (this.#behindSince === undefined) this.#data(this.#everyoneFrame(false));
     else this.#presenceMissed = true;
   }
 
@@ -223,7 +223,7 @@ export class Outbox {
     }
     if (this.#presenceMissed) {
       this.#presenceMissed = false;
-      const frame = this.#everyoneFrame();
+      const frame = this.#everyoneFrame(true);
       if (frame !== undefined) this.#write([frame]);
       return true;
     }
@@ -231,8 +231,8 @@ export class Outbox {
     return false;
   }
 
-  #everyoneFrame(): Uint8Array | undefined {
-    const everyone = this.#room.everyone();
+  #everyoneFrame(missed: boolean): Uint8Array | undefined {
+    const everyone = this.#room.everyone(missed);
     return everyone === undefined ? undefined : this.#framing.awareness(everyone);
   }
 

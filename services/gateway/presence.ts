@@ -220,9 +220,17 @@ export class Presence {
   /** An awareness update of everyone, or undefined where nobody is here. Made once until somebody changes. */
   everyone(): Uint8Array | undefined {
     if (this.#present.size === 0) return undefined;
-    return (this.#everyone ??= encodeAwarenessUpdate(
-      [...this.#present].map(([client, { clock, state }]) => ({ client, clock, state })),
-    ));
+    return (this.#everyone ??= encodeAwarenessUpdate(this.#entries()));
+  }
+
+  /** The same with those who went lately, for a reader that may have missed that: it would show them on and on. */
+  everyoneAndGone(): Uint8Array | undefined {
+    const gone = [...this.#gone].map(([client, clock]) => ({ client, clock, state: goneState }));
+    return gone.length === 0 ? this.everyone() : encodeAwarenessUpdate([...this.#entries(), ...gone]);
+  }
+
+  #entries(): AwarenessEntry[] {
+    return [...this.#present].map(([client, { clock, state }]) => ({ client, clock, state }));
   }
 
   #hearEntry(speaker: Speaker, entry: AwarenessEntry): string | undefined {

@@ -265,8 +265,8 @@ export class Room implements Saved, CatchUp {
     return merged.length < bytesOf(diff) ? [merged] : diff;
   }
 
-  everyone(): Uint8Array | undefined {
-    return this.presence.everyone();
+  everyone(missed: boolean): Uint8Array | undefined {
+    return missed ? this.presence.everyoneAndGone() : this.presence.everyone();
   }
 
   slowReaders(change: 1 | -1): void {

@@ -44,7 +44,7 @@ function stringRoom() {
     position: () => ({ sequence: document.length, vector: letters(String(document.length)) }),
     missedSince: ({ sequence }: Position) => (sequence === document.length ? undefined : inParts(document.slice(sequence))),
     stateFor: (vector) => inParts(document.slice(Number(textOf(vector)))),
-    everyone: () => (room.people === '' ? undefined : letters(room.people)),
+    everyone: (missed) => (room.people === '' ? undefined : letters(missed ? `${room.people}, nobody else` : room.people)),
     slowReaders: (change) => void (slow += change),
     spoken: () => 0,
   };
@@ -107,7 +107,7 @@ test('GW2: past the high-water mark updates and presence are left out, and made 
   room.people = 'all';
   expect(connection.buffered()).toBe(held);
   connection.stall(false);
-  expect(said()).toEqual([...[0, 1, 2, 3].map((i) => `U${many(30, String(i))}`), `U${many(300, 'x')}`, 'Aall']);
+  expect(said()).toEqual([...[0, 1, 2, 3].map((i) => `U${many(30, String(i))}`), `U${many(300, 'x')}`, 'Aall, nobody else']);
   expect(outbox.isBehind).toBe(false);
   expect(traffic.slowReaders).toBe(0);
   expect(room.slow()).toBe(0);

@@ -135,6 +135,20 @@ test('GW16: one connection speaks for a bounded number of ids, and one document 
   expect(Object.keys(read(presence.everyone()))).toEqual(['1', '2', '3', '5', '6']);
 });
 
+test('GW2: for a reader that missed something, those who went lately are named as gone', () => {
+  const presence = new Presence(limits);
+  const [a, b] = [connect(), connect()];
+  expect(presence.everyoneAndGone()).toBeUndefined();
+  presence.hear(a, [says(1, 1)]);
+  presence.hear(b, [says(2, 5)]);
+  expect(read(presence.everyoneAndGone())).toEqual(read(presence.everyone()));
+  presence.leave(b);
+  expect(read(presence.everyoneAndGone())).toEqual({ 1: '1 {"at":1}', 2: '5 null' });
+  presence.leave(a);
+  expect(presence.everyone()).toBeUndefined();
+  expect(read(presence.everyoneAndGone())).toEqual({ 1: '1 null', 2: '5 null' });
+});
+
 test('GW10: what is kept of a message is a copy', () => {
   const presence = new Presence(limits);
   // A Buffer, of which `slice` would be a view.
