@@ -1,297 +1,202 @@
 /**
- * Many clients, one gateway and one persister in a process that may die, and the disks that outlive it; all of it under one seed and virtual time.
+ * Many clients, some gateways and a persister in processes that may die, and the disks that outlive them; all of it under one seed and virtual time.
  *
- * A client's link delays messages in both directions and loses what is under way when it breaks. The server hears of that later than the client, as it does in
- * life. What is durable is known from the journal's disk alone, and each acknowledgement is held against it at the moment at which it leaves the server.
+ * What is durable is known from the journal's disk alone. Without further options there is one gateway, with the persister in its process;
+ * where there are more, the persister is in that of the first.
  */
 
-import * as Y from 'yjs';
-import {
-  createJournalDisk,
-  createMemoryJournal,
-  type JournalDisk,
-  type JournalStep,
-  type Moment,
-} from '#shared/journal/memory.ts';
-import { allPartitions } from '#shared/journal/sharing.ts';
+import { type BroadcastStep, createBroadcastBus } from '#shared/journal/broadcast-memory.ts';
 import { JournalUnavailable } from '#shared/journal/journal.ts';
-import type { Clock } from '#shared/runtime/clock.ts';
-import { compact } from '#shared/document/compact.ts';
-import { createMemoryStore, createStoreDisk, type StoreDisk, type StoreStep } from '#shared/store/memory.ts';
+import { createJournalDisk, type JournalStep, type Moment } from '#shared/journal/memory.ts';
+import { partitionByName } from '#shared/journal/partition.ts';
+import { createStoreDisk, type StoreStep } from '#shared/store/memory.ts';
 import { StoreUnavailable } from '#shared/store/store.ts';
-import { decodeFrame } from '#shared/wire/y-websocket.ts';
-import { BareClient } from '#test/harness/bare-client.ts';
-import { fakeConnection, type FakeConnection } from '#test/harness/fake-connection.ts';
-import { documentName, memoryGateway, type MemoryGateway, silentLogger } from '#test/harness/memory-gateway.ts';
-import { parseServerFrame } from '#test/harness/server-frames.ts';
 import { type VirtualClock, virtualClock } from '#test/harness/virtual-clock.ts';
-import { compactorOf, smallLimits } from '#test/simulation/persister/world.ts';
-import { startPersister } from '#persister/persister.ts';
-import { openRoots, undoManagerOf } from '#test/simulation/rooms/editing.ts';
 import type { Random } from '#test/simulation/rooms/random.ts';
+import { durableDocument } from './durable.ts';
+import { arrive, type Person } from './person.ts';
+import { type Server, startServer } from './server.ts';
 
 /** What fails, and how often; the simulation changes it as it goes. */
-export type Weather = { journalFails: number; storeFails: number; slowness: number };
+export type Weather = { journalFails: number; storeFails: number; broadcastFails: number; slowness: number };
 
-type Process = { readonly gateway: MemoryGateway; readonly kill: () => void };
-
-/** Everything that is durable, as a document: what it is given and knows already changes nothing in it. */
-function durableDocument(disk: JournalDisk) {
-  const doc = new Y.Doc({ gc: false });
-  doc.on('afterTransaction', (transaction: Y.Transaction) => {
-    transaction._needFormattingCleanup = false;
-  });
-  let next = 0;
-  const catchUp = (document: string): void => {
-    for (const batch of disk.partitions[0]?.batches ?? []) {
-      if (batch.next <= next) continue;
-      for (const entry of batch.records) {
-        if ('record' in entry && entry.offset >= next && entry.record.document === document)
-          Y.applyUpdate(doc, entry.record.update);
-      }
-      next = batch.next;
-    }
-  };
-  const has = (update: Uint8Array): boolean => {
-    let isNews = false;
-    const notice = (): void => {
-      isNews = true;
-    };
-    doc.on('update', notice);
-    Y.applyUpdate(doc, update);
-    doc.off('update', notice);
-    return !isNews && doc.store.pendingStructs === null;
-  };
-  return { doc, catchUp, has };
-}
-
-export type Person = {
-  readonly client: BareClient;
-  readonly undo: Y.UndoManager;
-  readonly isConnected: () => boolean;
-  /** Breaks the link; the server hears of it when it pleases. */
-  readonly breakLink: () => void;
-  readonly stall: (isStalled: boolean) => void;
+export type WorldOptions = {
+  readonly gateways?: number;
+  readonly partitions?: number;
+  readonly documents?: readonly string[];
 };
 
 export type SimulatedWorld = {
   readonly clock: VirtualClock;
   readonly weather: Weather;
   readonly people: readonly Person[];
-  readonly counts: { acknowledgements: number; crashes: number; closings: number; breaks: number };
-  readonly process: () => Process | undefined;
-  /** kill -9, and a new process a moment later. */
-  readonly crash: () => void;
-  /** Kills the process at one of the next effects. */
+  readonly counts: {
+    acknowledgements: number;
+    crashes: number;
+    closings: number;
+    breaks: number;
+    freezes: number;
+    drains: number;
+  };
+  /** kill -9 of a gateway, and a new process a moment later. */
+  readonly crash: (place?: number) => void;
+  /** Kills the process that has the last of so many effects, in the middle of it. */
   readonly crashSoon: (effects: number) => void;
+  /** Stops a gateway (SIGSTOP). Some of its clients find it dead soon, all of them after 30 s. */
+  readonly freeze: (place: number) => void;
+  readonly thaw: (place: number) => void;
+  /** Stops a gateway in good order, and a new process comes a moment later. */
+  readonly drain: (place: number) => void;
   readonly newcomer: () => Person;
-  readonly disks: { readonly journal: JournalDisk; readonly store: StoreDisk };
+  readonly leave: (person: Person) => void;
   readonly end: () => void;
 };
 
-const document = 'doc';
+/** When a client that hears nothing gives its server up. */
+const watchdogMs = 30_000;
 
-export function simulatedWorld(random: Random, peopleCount: number): SimulatedWorld {
+export function simulatedWorld(random: Random, peopleCount: number, options: WorldOptions = {}): SimulatedWorld {
+  const { gateways = 1, partitions = 1, documents = ['doc'] } = options;
   const clock = virtualClock();
-  const disks = { journal: createJournalDisk({ id: 'simulated' }), store: createStoreDisk() };
-  const durable = durableDocument(disks.journal);
-  const weather: Weather = { journalFails: 0, storeFails: 0, slowness: 5 };
-  const counts = { acknowledgements: 0, crashes: 0, closings: 0, breaks: 0 };
+  const disks = {
+    journal: createJournalDisk({ id: 'simulated', partitionCount: partitions }),
+    store: createStoreDisk(),
+    bus: createBroadcastBus(partitions),
+  };
+  const durables = new Map(
+    documents.map((document) => [
+      document,
+      durableDocument(disks.journal, partitionByName(document as never, partitions), document),
+    ]),
+  );
+  const weather: Weather = { journalFails: 0, storeFails: 0, broadcastFails: 0, slowness: 5 };
+  const counts = { acknowledgements: 0, crashes: 0, closings: 0, breaks: 0, freezes: 0, drains: 0 };
+  const servers: (Server | undefined)[] = Array.from({ length: gateways }, () => undefined);
+  const latest: number[] = [];
   let effectsLeft = Infinity;
-  let process: Process | undefined;
-  let generation = 0;
+  let generations = 0;
   let clients = 0;
-  const people: Person[] = [];
+  let people: readonly Person[] = [];
 
   const wait = (ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve));
-  const step =
-    (mine: number) =>
+  const stepOf =
+    (isMine: () => boolean, die: () => void) =>
     async (name: JournalStep | StoreStep, moment: Moment): Promise<void> => {
-      if (name === 'trim' && moment === 'before') durable.catchUp(document);
-      if (--effectsLeft <= 0 && mine === generation) crash();
+      if (name === 'trim' && moment === 'before') for (const durable of durables.values()) durable.catchUp();
+      if (--effectsLeft <= 0 && isMine()) die();
       const isOfJournal = name === 'append' || name === 'read' || name === 'high-water' || name === 'trim';
       if (name !== 'read' && random.chance(0.5)) await wait(random.integer(weather.slowness + 1));
       if (name === 'read' || !random.chance(isOfJournal ? weather.journalFails : weather.storeFails)) return;
       throw isOfJournal ? new JournalUnavailable('bad weather') : new StoreUnavailable('bad weather');
     };
+  const broadcastStep = async (name: BroadcastStep): Promise<void> => {
+    if (random.chance(0.3)) await wait(random.integer(Math.min(weather.slowness, 50) + 1));
+    while (name === 'listen' && random.chance(weather.broadcastFails)) await wait(500);
+    if (name !== 'listen' && random.chance(weather.broadcastFails)) throw new Error('bad weather');
+  };
 
-  function startProcess(): void {
-    const mine = ++generation;
-    let isDead = false;
-    // What has died has no timers.
-    const own: Clock = { ...clock, after: (ms, run) => clock.after(ms, () => (isDead ? undefined : run())) };
-    const journal = createMemoryJournal({ disk: disks.journal, step: step(mine) });
-    const store = createMemoryStore({ disk: disks.store, step: step(mine), segmentBytesMax: 4_000 });
-    const ownClock: VirtualClock = { ...clock, ...own };
-    const gateway = memoryGateway({
-      journal,
-      store,
-      clock: ownClock,
-      origin: `process ${mine}`,
-      random: random.number,
-      limits: {
-        unsavedMsMax: 3_000,
-        roomIdleMs: 500,
-        outboxHighWaterBytes: 1_000,
-        fragmentBytes: 200,
-        missedBytesMax: random.pick([0, 300, 5_000]),
-        tailBytesMax: random.pick([500, 1_000_000]),
-      },
+  function start(place: number): void {
+    const mine = ++generations;
+    latest[place] = mine;
+    servers[place] = startServer({
+      name: `process ${mine}`,
+      clock,
+      disks,
+      random,
+      hasPersister: place === 0,
+      step: stepOf(
+        () => latest[place] === mine,
+        () => crash(place),
+      ),
+      broadcastStep,
     });
-    startPersister({
-      journal,
-      store,
-      sharePartitions: allPartitions(journal.identity.partitionCount),
-      clock: ownClock,
-      limits: smallLimits,
-      logger: silentLogger,
-      metrics: { flushed: () => {}, compacted: () => {}, deadLettered: () => {}, failed: () => {} },
-      deadLetter: ({ reason }) => {
-        throw new Error(`a record was set aside: ${reason}`);
-      },
-      compactor: compactorOf(compact),
-      random: random.number,
-      partBytes: 500,
-    });
-    process = {
-      gateway,
-      kill: () => {
-        isDead = true;
-        journal.crash();
-        store.crash();
-      },
-    };
   }
 
-  function crash(): void {
-    if (process === undefined) return;
+  function end(place: number): void {
+    const server = servers[place];
+    if (server === undefined) return;
+    server.kill();
+    servers[place] = undefined;
+    for (const person of people) person.loseServer(server);
+    clock.after(50 + random.integer(1_000), () => start(place));
+  }
+
+  function crash(place = random.integer(gateways)): void {
+    if (servers[place] === undefined) return;
     counts.crashes++;
     effectsLeft = Infinity;
-    process.kill();
-    process = undefined;
-    for (const person of people) person.breakLink();
-    clock.after(50 + random.integer(1_000), startProcess);
+    end(place);
   }
 
-  function arrive(): Person {
-    const client = new BareClient();
-    client.keepsFrames = false;
-    client.doc.clientID = 1_000 + clients++;
-    openRoots(client.doc);
-    const undo = undoManagerOf(client.doc);
-    let link: { readonly connection: FakeConnection; readonly end: () => void } | undefined;
-    let isStalled = false;
-
-    const connect = (): void => {
-      if (process === undefined) return retry();
-      const { gateway } = process;
-      const connection = fakeConnection();
-      if (isStalled) connection.stall(true);
-      const sent: Uint8Array[] = [];
-      let acknowledged = 0;
-      let isUp = true;
-      let isOpenThere = true;
-      /** Runs something after a while, in the order of the calls. */
-      const line = () => {
-        let last = 0;
-        return (run: () => void): void => {
-          last = Math.max(last, clock.monotonic() + random.integer(30));
-          clock.after(last - clock.monotonic(), run);
-        };
-      };
-      const [there, back] = [line(), line()];
-      connection.onMessage = (message) => {
-        const frame = parseServerFrame(message);
-        if (frame.kind === 'ack') {
-          durable.catchUp(document);
-          for (const update of sent.slice(acknowledged, frame.frames)) {
-            if (!durable.has(update)) throw new Error('something was acknowledged that is not durable');
-          }
-          counts.acknowledgements += frame.frames - acknowledged;
-          acknowledged = frame.frames;
-        }
-        back(() => void (isUp && client.receive(message)));
-      };
-      const end = (): void => {
-        if (!isUp) return;
-        isUp = false;
-        link = undefined;
-        client.lost();
-        retry();
-        clock.after(random.integer(2_000), () => {
-          if (isOpenThere) session.closed();
-          isOpenThere = false;
-        });
-      };
-      const { close } = connection;
-      const session = gateway.connect(documentName(document), {
-        ...connection,
-        close: (closing) => {
-          close(closing);
-          if (closing.code < 1000 || closing.code >= 4000)
-            throw new Error(`an honest client was closed: ${closing.code} ${closing.reason}`);
-          counts.closings++;
-          isOpenThere = false;
-          back(end);
-        },
+  const freeze = (place: number): void => {
+    const server = servers[place];
+    if (server?.takesClients() !== true) return;
+    counts.freezes++;
+    server.freeze();
+    for (const person of people) {
+      clock.after(random.chance(0.3) ? random.integer(watchdogMs) : watchdogMs, () => {
+        if (server.isFrozen()) person.loseServer(server);
       });
-      connection.onDrained = () => session.drained();
-      link = { connection, end };
-      // The process may have died of this very call.
-      if (process?.gateway !== gateway) {
-        end();
-        return;
-      }
-      client.open((message) =>
-        there(() => {
-          // Bytes that arrived are handled even if the client is gone by then.
-          const frame = decodeFrame(message);
-          if (!isUp && random.chance(0.5)) return;
-          if (frame.kind === 'step2' || frame.kind === 'update') sent.push(frame.update);
-          if (isOpenThere) session.message(message);
-        }),
-      );
-    };
-    const retry = (): void => void clock.after(100 + random.integer(1_000), connect);
-    connect();
-    return {
-      client,
-      undo,
-      isConnected: () => link !== undefined,
-      breakLink: () => {
-        counts.breaks++;
-        link?.end();
-      },
-      stall: (stalled) => {
-        isStalled = stalled;
-        link?.connection.stall(stalled);
-      },
-    };
-  }
+    }
+  };
+
+  const drain = (place: number): void => {
+    const server = servers[place];
+    if (server?.takesClients() !== true) return;
+    counts.drains++;
+    server.drain();
+    clock.after(1_000 + random.integer(1_000), () => {
+      if (servers[place] === server) end(place);
+    });
+  };
 
   const newcomer = (): Person => {
-    const person = arrive();
-    people.push(person);
+    const document = random.pick(documents);
+    const durable = durables.get(document);
+    if (durable === undefined) throw new Error(`nobody keeps ${document}`);
+    const person = arrive({
+      id: 1_000 + clients++,
+      document,
+      clock,
+      random,
+      durable,
+      counts,
+      findServer: () => {
+        const server = servers[random.integer(gateways)];
+        return server?.takesClients() === true ? server : undefined;
+      },
+      isAlive: (server) => servers.includes(server),
+    });
+    people = [...people, person];
     return person;
   };
-  startProcess();
+  for (const place of servers.keys()) start(place);
   for (let i = 0; i < peopleCount; i++) newcomer();
   return {
     clock,
     weather,
-    people,
+    get people() {
+      return people;
+    },
     counts,
-    process: () => process,
     crash,
     crashSoon: (effects) => {
       effectsLeft = effects;
     },
+    freeze,
+    thaw: (place) => {
+      if (servers[place]?.isFrozen() === true) servers[place].thaw();
+    },
+    drain,
     newcomer,
-    disks,
+    leave: (person) => {
+      people = people.filter((other) => other !== person);
+      person.leave();
+    },
     end: () => {
-      process?.kill();
+      for (const server of servers) server?.kill();
       for (const { client } of people) client.destroy();
-      durable.doc.destroy();
+      for (const { doc } of durables.values()) doc.destroy();
     },
   };
 }
