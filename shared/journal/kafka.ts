@@ -43,7 +43,7 @@ export const defaultReaderLimits: ReaderLimits = {
   waitMs: 250,
   fetchIntervalMs: 4,
   partitionBytesMax: mebibyte,
-  fetchBytesMax: 8 * mebibyte,
+  fetchBytesMax: 2 * mebibyte,
   retryMsMin: 50,
   retryMsMax: 2_000,
 };

@@ -7,6 +7,7 @@
  */
 
 import kafkajs, { type Admin } from 'kafkajs';
+import { type Clock, systemClock } from '#shared/runtime/clock.ts';
 
 export type TopicName = 'updates' | 'presence' | 'control' | 'dead-letter';
 
@@ -17,6 +18,9 @@ export class KafkaMisconfigured extends Error {
 
 const mebibyte = 1024 * 1024;
 const minuteMs = 60_000;
+/** How long new topics may take until somebody leads their partitions, and how often that is looked at, in ms. */
+const ledMsMax = 15_000;
+const ledPauseMs = 50;
 
 /** What a message may weigh besides the update in it (names, key, batch), in bytes. */
 export const recordOverheadBytes = 8 * 1024;
@@ -76,7 +80,12 @@ const isType = (error: unknown, type: string): boolean => {
  * Makes the topics that are missing, and touches none that are there: whether those are right is what `checkTopics` says. May be
  * repeated, and run by several at once.
  */
-export async function provisionTopics(admin: Admin, prefix: string, provision: Provision): Promise<readonly Provisioned[]> {
+export async function provisionTopics(
+  admin: Admin,
+  prefix: string,
+  provision: Provision,
+  clock: Clock = systemClock,
+): Promise<readonly Provisioned[]> {
   const { brokers } = await admin.describeCluster();
   const replicationFactor = provision.replicationFactor ?? Math.min(3, brokers.length);
   const done: Provisioned[] = [];
@@ -84,7 +93,8 @@ export async function provisionTopics(admin: Admin, prefix: string, provision: P
     const topic = topicName(prefix, name);
     const make = (settings: TopicSettings): Promise<boolean> =>
       admin.createTopics({
-        waitForLeaders: true,
+        // kafkajs asks a broker that may not have heard of the topic yet, and throws.
+        waitForLeaders: false,
         topics: [
           {
             topic,
@@ -104,7 +114,29 @@ export async function provisionTopics(admin: Admin, prefix: string, provision: P
     });
     done.push({ topic, outcome: made ? 'made' : 'was there' });
   }
+  await untilLed(
+    admin,
+    done.map(({ topic }) => topic),
+    clock,
+  );
   return done;
+}
+
+/** Waits until every topic can be written to, for a while. */
+async function untilLed(admin: Admin, topics: readonly string[], clock: Clock): Promise<void> {
+  const deadline = clock.monotonic() + ledMsMax;
+  for (;;) {
+    try {
+      const { topics: found } = await admin.fetchTopicMetadata({ topics: [...topics] });
+      if (found.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0))) return;
+    } catch (error) {
+      if (clock.monotonic() > deadline) throw error;
+    }
+    if (clock.monotonic() > deadline) throw new Error(`no broker leads the new topics after ${ledMsMax} ms`);
+    await new Promise<void>((resolve) => {
+      clock.after(ledPauseMs, resolve);
+    });
+  }
 }
 
 /** What is known of a topic that is there. */
