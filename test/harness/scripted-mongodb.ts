@@ -28,7 +28,7 @@ export type Script = {
   readonly role: 'member' | 'follower' | 'alone';
   readonly hasSessions?: boolean;
   /** Answers to commands; undefined leaves it to the server, which finds nothing and writes everything. */
-  readonly answer?: (command: Document) => Answer | undefined;
+  readonly answer?: (command: Document) => Answer | undefined | Promise<Answer | undefined>;
 };
 
 /** A time of the cluster, `seconds` after its beginning. */
@@ -53,10 +53,10 @@ export async function startScriptedMongodb(script: Script): Promise<ScriptedMong
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket)).on('error', () => socket.destroy());
-    readMessages(socket, (command) => {
+    readMessages(socket, async (command) => {
       const name = nameOfCommand(command);
       if (!bookkeeping.has(name)) commands.push(command);
-      const scripted = script.answer?.(command);
+      const scripted = await script.answer?.(command);
       if (typeof scripted === 'string') return scripted;
       return { ...(scripted ?? usual(name, script, address)), ok: scripted?.['ok'] ?? 1 };
     });
@@ -118,16 +118,17 @@ export const found = (documents: readonly Document[]): Document => ({
   cursor: { id: BSON.Long.fromNumber(0), ns: 'test.c', firstBatch: documents },
 });
 
-function readMessages(socket: Socket, answerTo: (command: Document) => Answer): void {
+function readMessages(socket: Socket, answerTo: (command: Document) => Promise<Answer>): void {
   let waiting = Buffer.alloc(0);
   socket.on('data', (chunk) => {
     waiting = Buffer.concat([waiting, chunk]);
     while (waiting.byteLength >= headerBytes && waiting.byteLength >= waiting.readInt32LE(0)) {
       const message = waiting.subarray(0, waiting.readInt32LE(0));
       waiting = waiting.subarray(message.byteLength);
-      const answer = answerTo(commandIn(message));
-      if (answer === 'cut') socket.destroy();
-      else if (answer !== 'nothing') socket.write(replyTo(message, answer));
+      void answerTo(commandIn(message)).then((answer) => {
+        if (answer === 'cut') socket.destroy();
+        else if (answer !== 'nothing') socket.write(replyTo(message, answer));
+      });
     }
   });
 }

@@ -12,11 +12,12 @@
  * ## As they stood at one moment
  *
  * A cursor over a hundred thousand segments is many batches, and MongoDB promises a moment only for each of them (snapshot reads are not to be had everywhere). A
- * persister that repeats a flush with other borders meanwhile makes a hole in what is read: see `Store.readSegments`. So the ids are listed once more when everything is read, until a
- * listing finds exactly the ids that the one before it found; what is new in it is read. Segments are inserted and deleted and never changed, so
- * an id that both listings found was there all the time between them, and one that neither found was not there at the moment when the first one ended: that moment's
- * segments are what was read. (Unless one came and went within the call, or went and came back: only what a head covers is deleted, and a reader looks whether the head has moved.)
- * Listing costs little beside reading, and a flush writes to a document once a second, so the second listing is nearly always the last.
+ * persister that repeats a flush with other borders meanwhile makes a hole in what is read: see `Store.readSegments`. So the ids are listed once more when everything is read, and what is new
+ * in the list is read too, until a listing has nothing new. Segments are inserted and deleted and never changed. So all that this last listing found was there at
+ * the moment when it began, since it had been read before; and all that was there at that moment it found, but for what was deleted while it went on. Only what a head covers is deleted,
+ * and whoever reads looks whether the head has moved.
+ *
+ * Listing costs little beside reading, and a flush writes to a document once a second, so the first listing is nearly always the last.
  */
 
 import { createHash } from 'node:crypto';
@@ -92,29 +93,22 @@ export type Wanted = { readonly document: DocumentName; readonly from: Offset; r
 /** In order, as they stood at one moment of the call. */
 export async function readSegments(db: Db, wanted: Wanted, call: Call): Promise<readonly Segment[]> {
   const known = new Map<string, Segment | StoreCorrupt>();
-  const read = async (range: IdRange<StoredSegmentId>): Promise<readonly SegmentId[]> => {
-    const ids: SegmentId[] = [];
+  const read = async (range: IdRange<StoredSegmentId>): Promise<void> => {
     for await (const { id, value: body } of scan(db, wanted, { range, decode: decodeSegment }, call)) {
-      ids.push(id);
       known.set(keyOf(id), body.kind === 'whole' ? { ...id, update: body.update } : await joinParts(db, id, body, call));
     }
-    return ids;
   };
-  let listed = await read(segmentRange(wanted.document));
+  await read(segmentRange(wanted.document));
   for (let listing = 0; listing < listingsMax; listing++) {
-    const again = await listSegments(db, wanted, call);
-    const missing = again.filter((id) => !known.has(keyOf(id)));
-    if (missing.length === 0 && areSame(listed, again)) return again.map((id) => expectWhole(known.get(keyOf(id))));
+    const listed = await listSegments(db, wanted, call);
+    const missing = listed.filter((id) => !known.has(keyOf(id)));
     const [first, last] = [missing.at(0), missing.at(-1)];
-    if (first !== undefined && last !== undefined) await read({ $gte: storedSegmentId(first), $lte: storedSegmentId(last) });
-    listed = again;
+    if (first === undefined || last === undefined) return listed.map((id) => expectWhole(known.get(keyOf(id))));
+    await read({ $gte: storedSegmentId(first), $lte: storedSegmentId(last) });
   }
   const name = JSON.stringify(wanted.document);
   throw new StoreUnavailable(`document ${name} was written to each of the ${listingsMax} times that its segments were listed`);
 }
-
-const areSame = (before: readonly SegmentId[], now: readonly SegmentId[]): boolean =>
-  before.length === now.length && now.every(({ first, last }, i) => before[i]?.first === first && before[i].last === last);
 
 function expectWhole(segment: Segment | StoreCorrupt | undefined): Segment {
   if (segment === undefined) throw new Error('a segment was listed as known and is not');

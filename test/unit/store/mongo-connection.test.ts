@@ -9,7 +9,14 @@ import { openMongoStore } from '#shared/store/mongo.ts';
 import type { MongoStoreOptions } from '#shared/store/mongo.ts';
 import { StoreUnavailable, type Store } from '#shared/store/store.ts';
 import { nameOf, segmentOf, sha256Of } from '#test/contract/store.contract.ts';
-import { atTime, clusterTime, startScriptedMongodb, type Script, type ScriptedMongodb } from '#test/harness/scripted-mongodb.ts';
+import {
+  atTime,
+  clusterTime,
+  found,
+  startScriptedMongodb,
+  type Script,
+  type ScriptedMongodb,
+} from '#test/harness/scripted-mongodb.ts';
 
 const document = nameOf('plan');
 const head = { upto: 5, sha256: sha256Of(Uint8Array.of(1)), parts: 1 };
@@ -79,7 +86,7 @@ test('ST31: a call reads nothing older than what any call of the adapter has see
   const server = await serverWith({
     role: 'member',
     answer: (command) => {
-      if ('find' in command) return { cursor: { id: 0n, ns: 'db.c', firstBatch: [] }, ...atTime(now) };
+      if ('find' in command) return { ...found([]), ...atTime(now) };
       if ('insert' in command && failing) return { n: 0, writeConcernError: { code: 64, errmsg: 'timed out' }, ...atTime(now) };
       return 'insert' in command ? { n: 1, ...atTime(now) } : undefined;
     },
@@ -100,6 +107,27 @@ test('ST31: a call reads nothing older than what any call of the adapter has see
   await store.readSegments(document, 0);
   expect(afterTimeIn(server.commands.at(-2))).toEqual(clusterTime(300));
   expect(afterTimeIn(server.commands.at(-1))).toEqual(clusterTime(300));
+});
+
+test('ST31: a call that began early and ends late takes nothing back of what others have seen', async () => {
+  const late = Promise.withResolvers<Document>();
+  let now = 100;
+  const server = await serverWith({
+    role: 'member',
+    answer: ({ find }) => {
+      if (find === 'documents') return late.promise;
+      return find === undefined ? undefined : { ...found([]), ...atTime(now) };
+    },
+  });
+  const store = await storeAt({ url: `mongodb://${server.address}/db` });
+  const early = store.readHead(document);
+  await expect.poll(() => server.commands.some(({ find }) => find === 'documents')).toBe(true);
+  now = 200;
+  await store.readCheckpoint(0);
+  late.resolve({ ...found([]), ...atTime(120) });
+  await early;
+  await store.readCheckpoint(0);
+  expect(afterTimeIn(server.commands.at(-1))).toEqual(clusterTime(200));
 });
 
 test('ST31: calls at the same time have sessions of their own, so that none waits for another', async () => {
