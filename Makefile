@@ -34,6 +34,11 @@ test: $(installed) $(pages) ## run every test that this machine can run, and say
 	@node deploy/native/fetch.ts
 	@exec vitest run
 
+.PHONY: chaos
+chaos: $(installed) $(pages) ## faults in a cluster, for a long time (CHAOS_ROUNDS, CHAOS_SEED)
+	@node deploy/native/fetch.ts
+	@exec vitest run --config test/chaos/vitest.config.ts --root .
+
 .PHONY: check check-types check-lint check-format check-dead-code
 check: check-types check-lint check-format check-dead-code ## types, lint, format, dead code
 
