@@ -1,7 +1,7 @@
 /** The long fault runs: `make chaos`. */
 
 import { defineConfig } from 'vitest/config';
-import { leftOutReporter } from '../harness/left-out.ts';
+import { leftOutReporter } from '#test/harness/left-out.ts';
 
 export default defineConfig({
   test: {
