@@ -6,13 +6,17 @@ import { expect, onTestFinished, test } from 'vitest';
 import WS from 'ws';
 import * as Y from 'yjs';
 import { type Gateway, type GatewayParts, startGateway } from '#gateway/gateway.ts';
+import { decodePresenceMessage } from '#gateway/presence-message.ts';
+import { createBroadcastBus, createMemoryBroadcast } from '#shared/journal/broadcast-memory.ts';
 import { JournalUnavailable } from '#shared/journal/journal.ts';
 import { createMemoryJournal } from '#shared/journal/memory.ts';
 import { gaugeFrom, Registry } from '#shared/runtime/metrics.ts';
+import { systemClock } from '#shared/runtime/clock.ts';
 import { createMemoryStore } from '#shared/store/memory.ts';
 import { encodeUpdate } from '#shared/wire/y-websocket.ts';
 import { defaultGatewayLimits, silentLogger } from '#test/harness/memory-gateway.ts';
-import { virtualClock } from '#test/harness/virtual-clock.ts';
+import { awarenessFrame } from '#test/harness/bare-client.ts';
+import { settle, virtualClock } from '#test/harness/virtual-clock.ts';
 
 async function start(parts: Partial<GatewayParts> = {}): Promise<Gateway> {
   const gateway = await startGateway({
@@ -69,6 +73,32 @@ test.each([
   const drained = gateway.drain(3_000, 3_000);
   await clock.advance(7_000);
   expect(await drained).toBe(1);
+});
+
+test('GW94: a drain says goodbye, after the ends of its sessions; what is said of people is counted', async () => {
+  const bus = createBroadcastBus();
+  const said: string[] = [];
+  const hello = Promise.withResolvers<void>();
+  createMemoryBroadcast({ bus }).listen(0, {
+    onMessage: (bytes) => {
+      const message = decodePresenceMessage(bytes);
+      if (message.kind !== 'decoded') throw new Error('what is that?');
+      const { body } = message.value;
+      const isGone = 'awareness' in body && Buffer.from(body.awareness).includes('null');
+      said.push(isGone ? `${body.kind}: gone` : body.kind);
+      if (body.kind === 'changes') hello.resolve();
+    },
+    onGap: () => {},
+  });
+  const registry = new Registry();
+  const gateway = await start({ broadcast: createMemoryBroadcast({ bus }), clock: systemClock, registry });
+  const socket = await connect(gateway);
+  socket.send(awarenessFrame({ client: 1, clock: 1, state: '{}' }));
+  await hello.promise;
+  expect(await registry.metrics()).toContain('inkstream_presence_messages_out_total 2');
+  await gateway.drain(1, 100);
+  await settle();
+  expect(said).toEqual(['query', 'changes', 'changes: gone', 'goodbye']);
 });
 
 /** How a gateway answers the request to open a WebSocket. */

@@ -106,6 +106,7 @@ function network(messageBytesMax = 10_000) {
   return { clock, bus, said, weather, pass, gateway, inject, ear };
 }
 
+const entry = (client: number, clock: number, state: string) => ({ client, clock, state: new TextEncoder().encode(state) });
 const kinds = (said: readonly Said[]): readonly string[] => said.map(({ gateway, kind }) => `${gateway} ${kind}`);
 
 test('GW90: what changed in one tick is told once, of our own people alone, and what did not change is not told', async () => {
@@ -167,8 +168,25 @@ test('GW92: an id belongs to the gateway that said it last at its highest clock,
   expect(c.shown.at(-1)).toEqual({ 1: '4 null' });
 });
 
+test('GW92: the end of an older connection on another gateway, however late it is told, removes nobody', async () => {
+  const { gateway, inject, pass } = network();
+  const a = gateway('a').open();
+  await pass();
+  inject({ kind: 'changes', document: doc, awareness: encodeAwarenessUpdate([entry(1, 3, '{}'), entry(2, 3, '{}')]) });
+  await pass();
+  a.connect().says(1, 3);
+  inject({ kind: 'changes', document: doc, awareness: encodeAwarenessUpdate([entry(2, 3, '{}')]) }, 1, 'third/0');
+  await pass();
+  inject({ kind: 'changes', document: doc, awareness: encodeAwarenessUpdate([entry(1, 9, 'null'), entry(2, 9, 'null')]) }, 2);
+  await pass();
+  expect(Object.keys(a.everyone())).toEqual(['1', '2']);
+  inject({ kind: 'goodbye' }, 3);
+  await pass();
+  expect(Object.keys(a.everyone())).toEqual(['1', '2']);
+});
+
 test('GW92: a lower clock, and one at which somebody is gone already, are late', async () => {
-  const { gateway, pass } = network();
+  const { gateway, inject, pass } = network();
   const [a, b] = [gateway('a').open(), gateway('b').open()];
   await pass();
   const old = a.connect();
@@ -180,6 +198,7 @@ test('GW92: a lower clock, and one at which somebody is gone already, are late',
   await pass();
   expect(a.everyone()).toEqual({ 1: '7 {"at":7}' });
   back.ends();
+  inject({ kind: 'changes', document: doc, awareness: encodeAwarenessUpdate([entry(1, 6, '{}')]) });
   await pass();
   expect(a.everyone()).toEqual({});
 });
@@ -278,6 +297,77 @@ test('GW95: a question that is lost is asked again', async () => {
   expect(b.everyone()).toEqual({});
   await pass(10_000);
   expect(b.everyone()).toEqual({ 1: '1 {"at":1}' });
+});
+
+test('GW95: and at once, where something later is heard', async () => {
+  const { gateway, weather, pass } = network();
+  const a = gateway('a').open();
+  a.connect().says(1, 1);
+  await pass();
+  weather.loses = (step, origin) => step === 'send' && origin === 'b';
+  const b = gateway('b').open();
+  await pass();
+  weather.loses = () => false;
+  b.connect().says(2, 1);
+  await pass();
+  expect(b.everyone()).toEqual({ 1: '1 {"at":1}', 2: '1 {"at":1}' });
+});
+
+test('GW95: a question that the asked one missed is asked again', async () => {
+  const { gateway, weather, said, pass } = network();
+  const [a, b] = [gateway('a').open(), gateway('b').open()];
+  await pass();
+  const [ann, amy] = [a.connect(), a.connect()];
+  ann.says(1, 1);
+  amy.says(2, 1);
+  await pass();
+  weather.loses = (step, origin) => step === 'send' && origin === 'a';
+  ann.ends();
+  await pass();
+  weather.loses = (step, origin) => step === 'hear' && origin === 'a';
+  amy.says(2, 2);
+  await pass();
+  expect(said.at(-1)).toMatchObject({ gateway: 'b/0', kind: 'query' });
+  weather.loses = () => false;
+  await pass(15_000);
+  expect(b.everyone()).toEqual({ 2: '2 {"at":2}' });
+});
+
+test('GW95: after a gap everyone is asked at once, also those who have nothing more to say', async () => {
+  const { gateway, pass } = network();
+  const b = gateway('b');
+  const [inA, inB] = [gateway('a').open(), b.open()];
+  await pass();
+  const ann = inA.connect();
+  ann.says(1, 1);
+  await pass();
+  b.broadcast.hold();
+  ann.ends();
+  await pass();
+  b.broadcast.release('missed-all');
+  await pass();
+  expect(inB.everyone()).toEqual({});
+});
+
+test('GW95: one question is under way at a time; what is to be asked meanwhile is asked together', async () => {
+  const { gateway, said, pass } = network();
+  const [a, b] = [gateway('a'), gateway('b')];
+  const documents = Array.from({ length: 5 }, (_, i) => documentName(`document ${i}`));
+  for (const [i, document] of documents.entries()) a.open(document).connect().says(i, 1);
+  b.open();
+  await pass();
+  said.length = 0;
+  b.broadcast.hold();
+  const rooms = [];
+  for (const document of documents) {
+    rooms.push(b.open(document));
+    await pass();
+  }
+  b.broadcast.release('hears-all');
+  await pass();
+  const queries = said.filter(({ kind }) => kind === 'query');
+  expect(queries.map((query) => 'documents' in query && query.documents.length)).toEqual([1, 4]);
+  for (const [i, room] of rooms.entries()) expect(room.everyone()).toEqual({ [i]: '1 {"at":1}' });
 });
 
 test('GW95: messages that keep getting lost do not make storms of questions', async () => {
@@ -380,8 +470,6 @@ test('GW97: and through another one, which may never have seen them go itself', 
   for (const room of [a, b, c]) expect(room.shown.at(-1)).toEqual({ 1: '6 {"at":6}' });
   expect([a, b, c].flatMap(({ questions }) => questions)).toEqual([]);
 });
-
-const entry = (client: number, clock: number, state: string) => ({ client, clock, state: new TextEncoder().encode(state) });
 
 test('GW98: what other gateways say is checked as what clients say is, and what can not be used is passed over and counted', async () => {
   const { gateway, inject, ear, pass } = network();
