@@ -1,5 +1,6 @@
 /** `make up` and `make down`: the real programs, in a directory and on ports of their own. */
 
+import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -149,15 +150,17 @@ test('CL24: where a part does not start, what was started for it is ended again'
 test('CL23: a process that has the number of one of ours is neither taken for it nor ended', async () => {
   const cluster = await localCluster();
   onTestFinished(() => cluster.remove());
-  const stranger = identify(process.pid);
+  const child = spawn(process.execPath, ['--eval', 'setInterval(() => {}, 1_000)']);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const stranger = identify(child.pid ?? 0);
   expect(stranger).toBeDefined();
-  const processes = { kafka: { pid: process.pid, began: 'before it' } };
+  const processes = { kafka: { pid: child.pid, began: 'before it' } };
   const ports = { balancer: 1, gateways: [2, 3], persister: 4, kafka: 5, mongodb: 6 };
   const record = { kind: 'inkstream-cluster', version: 1, on: 'processes', ports, mongodbUrl: '', processes };
   writeFileSync(join(cluster.directory, 'cluster.json'), JSON.stringify(record));
   const down = await cluster.run('down');
   expect(down).toMatchObject({ code: 0 });
   expect(down.stderr).toContain('kafka was gone already');
-  expect(identify(process.pid)).toEqual(stranger);
+  expect(identify(child.pid ?? 0)).toEqual(stranger);
   expect(JSON.parse(readFileSync(join(cluster.directory, 'cluster.json'), 'utf8'))).toMatchObject({ processes: {} });
 });
