@@ -78,6 +78,11 @@ export class PartitionTail {
     return this.#next;
   }
 
+  /** Whether nothing is kept that `trim` could let go of. */
+  get isEmpty(): boolean {
+    return this.#kept.length === 0;
+  }
+
   /** Throws `TailLost` where nothing comes any more. */
   assertFollowing(): void {
     if (this.#lost !== undefined) throw this.#lost;

@@ -213,7 +213,8 @@ export class Rooms {
     const known = this.#partitions.get(partition);
     if (known !== undefined) return known;
     const { journal, roomsLimits, logger } = this.#parts;
-    const tail = new PartitionTail(journal, partition, from, roomsLimits.tailBytesMax, (reason) => {
+    const bytesMax = Math.floor(roomsLimits.tailBytesMax / journal.identity.partitionCount);
+    const tail = new PartitionTail(journal, partition, from, bytesMax, (reason) => {
       logger.error({ partition, reason }, 'a partition can not be followed any more; its documents are read again');
       this.#partitions.delete(partition);
       for (const room of [...this.open()]) if (journal.partitionOf(room.document) === partition) room.discard();
@@ -263,6 +264,7 @@ export class Rooms {
   async #trimTails(): Promise<void> {
     this.#isTrimming = true;
     for (const [partition, followed] of this.#partitions) {
+      if (followed.tail.isEmpty) continue;
       // A store that is away costs memory here, up to the tail's bound, and nothing else.
       const checkpoint = await this.#parts.store.readCheckpoint(partition).catch(() => 0);
       // A document that is being opened counts on the tail from the checkpoint that it read.
