@@ -48,7 +48,12 @@ export const gatewayLimitSettings = {
   roomsBytesMax: amount('bytes', 2048 * miB, 'bytes of all open documents; past it further ones are refused for now (1013)', miB),
   sessionsPerDocumentMax: amount('sessions', 20_000, 'sessions on one document; further ones are refused for now (1013)'),
   roomIdleMs: duration(10_000, 'how long a document stays in memory after its last session'),
-  tailBytesMax: amount('bytes', 64 * miB, 'journal records kept in memory for documents that open next, over all partitions', kiB),
+  tailBytesMax: amount(
+    'bytes',
+    64 * miB,
+    'journal records kept in memory for documents that open next, over all partitions',
+    kiB,
+  ),
   foldBytesMax: amount(
     'bytes',
     64 * kiB,

@@ -39,7 +39,7 @@ export type { KafkaConnection } from './kafka/connection.ts';
 
 const mebibyte = 1024 * 1024;
 
-export const defaultReaderLimits: ReaderLimits = {
+const defaultReaderLimits: ReaderLimits = {
   waitMs: 250,
   fetchIntervalMs: 4,
   partitionBytesMax: mebibyte,

@@ -26,7 +26,7 @@ const ledPauseMs = 50;
 export const recordOverheadBytes = 8 * 1024;
 
 /** What topics are made with; `updates` takes frames of 32 MiB with room to spare. */
-export const updatesMessageBytes = 36 * mebibyte;
+const updatesMessageBytes = 36 * mebibyte;
 
 export const topicName = (prefix: string, name: TopicName): string => `${prefix}.${name}`;
 const allTopics: readonly TopicName[] = ['updates', 'presence', 'control', 'dead-letter'];
