@@ -27,7 +27,9 @@ export type Settings = {
 
 /** What is looked at in the server while the window lasts. */
 export type Probe = {
-  readonly begin: (server: RunningServer) => Promise<void>;
+  /** Before the window, while the server is busy already. */
+  readonly prepare: (server: RunningServer) => Promise<void>;
+  readonly begin: (server: RunningServer) => void;
   readonly end: (server: RunningServer, operations: () => number) => Promise<void>;
 };
 
@@ -227,8 +229,9 @@ async function observe(
     beside: mapValues(server.beside, treeCpuMs),
     machine: machineCpuMs(),
   });
+  await probe?.prepare(server);
   await wait(from - monotonicMs());
-  await probe?.begin(server);
+  probe?.begin(server);
   const before = read();
   const lagSecondsMax = await watchLag(server, from + windowMs);
   await wait(from + windowMs - monotonicMs());
@@ -284,7 +287,8 @@ export async function measureOpening(
     const plan = makePlan(server, settings, { documents: 1, clientsPerDocument: workload.clients, openingMax: workload.clients });
     const generators = await startGenerators(plan);
     try {
-      await options.probe?.begin(server);
+      await options.probe?.prepare(server);
+      options.probe?.begin(server);
       const before = sumOf(server.pids, treeCpuMs);
       const opened = await generators.open(monotonicMs() + 200);
       await wait(500);
