@@ -3,6 +3,8 @@
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
+import { clusterSettings } from '#deploy/cluster-settings.ts';
+import { provisionSettings, topicSettings } from '#deploy/provision-settings.ts';
 import { gatewaySettings } from '#gateway/config.ts';
 import { doorSettings } from '#gateway/door-settings.ts';
 import { gatewayLimitSettings } from '#gateway/limits.ts';
@@ -47,27 +49,45 @@ export function settingsTable(settings: Settings): string {
   return ['| variable | default | unit | what it is |', '| --- | --- | --- | --- |', ...rows].join('\n');
 }
 
-type Service = 'standalone' | 'gateway' | 'persister';
+type Service = 'standalone' | 'gateway' | 'persister' | 'provisioning' | 'cluster';
 
+const without = (others: Settings, settings: Settings): Settings =>
+  Object.fromEntries(Object.entries(settings).filter(([key]) => !(key in others)));
+
+/** Commands listen nowhere; that they take the log level is said in words. */
 const services: Readonly<Record<Service, Settings>> = {
   standalone: standaloneSettings,
   gateway: gatewaySettings,
   persister: persisterServiceSettings,
+  provisioning: without(processSettings, provisionSettings),
+  cluster: without(processSettings, clusterSettings),
 };
-
-const doorAlone = Object.fromEntries(Object.entries(doorSettings).filter(([key]) => !(key in processSettings)));
 
 const groups: readonly { readonly of: readonly Service[]; readonly title: string; readonly settings: Settings }[] = [
   { of: ['standalone', 'gateway', 'persister'], title: 'Standalone, gateway and persister:', settings: processSettings },
-  { of: ['standalone', 'gateway'], title: 'Standalone and gateway:', settings: doorAlone },
+  { of: ['standalone', 'gateway'], title: 'Standalone and gateway:', settings: without(processSettings, doorSettings) },
   { of: ['standalone'], title: 'Standalone:', settings: diskSettings },
-  { of: ['gateway', 'persister'], title: 'Gateway and persister, which meet in Kafka and MongoDB:', settings: backingSettings },
+  {
+    of: ['gateway', 'persister', 'provisioning'],
+    title: 'Gateway and persister, which meet in Kafka and MongoDB, and provisioning:',
+    settings: backingSettings,
+  },
+  {
+    of: ['provisioning'],
+    title: 'Provisioning (`node deploy/provision.ts`), which takes `INKSTREAM_LOG_LEVEL` too:',
+    settings: topicSettings,
+  },
   {
     of: ['standalone', 'gateway'],
     title: 'Limits of a gateway, and of the one in standalone, which are checked against one another at the start:',
     settings: gatewayLimitSettings,
   },
   { of: ['standalone', 'persister'], title: 'Limits of a persister, and of the one in standalone:', settings: persisterSettings },
+  {
+    of: ['cluster'],
+    title: 'The local cluster (`make up`, `make down`), which gives `INKSTREAM_LOG_LEVEL` to gateways and persister:',
+    settings: without(processSettings, clusterSettings),
+  },
 ];
 
 /** All settings of all services, by who has them and what they are about. Throws where a group and a service differ. */
