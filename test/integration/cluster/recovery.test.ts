@@ -149,6 +149,23 @@ test('CL52: while Kafka is away people on one gateway go on together, are sent a
   await Promise.all([ada.saved(), ...[ada, ben, far].map((client) => has(client, 'meanwhile. '))]);
 });
 
+test('CL56: a gateway that is told to stop while Kafka is away says how much stayed with the clients, ends with 1, and nothing is lost', async ({
+  skip,
+}) => {
+  const { cluster, gateways } = pairOf(skip);
+  const [one, two] = gateways;
+  const [ada, far] = [open(one, 'stopped'), open(two, 'stopped')] as const;
+  await Promise.all([ada, far].map((client) => client.synced()));
+  await cluster.kafka.freeze();
+  type(ada, 'unsaved. ');
+  await ada.until('a frame to be under way', () => ada.unsettled() > 0);
+  expect(await one.stop()).toBe(1);
+  expect(one.process().stderr()).toContain('they stay with the clients that made them');
+  await cluster.kafka.thaw();
+  await one.start();
+  await Promise.all([ada.saved(), has(far, 'unsaved. ')]);
+});
+
 test('CL53: a database that is put back to an earlier time is caught up from Kafka, with gateways and persisters running', async ({
   skip,
 }) => {
