@@ -209,7 +209,15 @@ export async function openKafka(connection: KafkaConnection, parts: KafkaParts):
   const journal = createJournal(facts, updates, { waiting, free }, reader);
   const messageBytesMax = presenceMessageBytesMax;
   const { partitionOf } = journal;
-  const broadcast = createTopicBroadcast({ link: free, reader, topic: presence, partitionOf, messageBytesMax, clock, logger });
+  const { broadcast, drained } = createTopicBroadcast({
+    link: free,
+    reader,
+    topic: presence,
+    partitionOf,
+    messageBytesMax,
+    clock,
+    logger,
+  });
   return {
     journal,
     broadcast,
@@ -217,6 +225,7 @@ export async function openKafka(connection: KafkaConnection, parts: KafkaParts):
     deadLetters: createDeadLetters(free, reader, deadLetter, replicationMsMax),
     warnings: facts.warnings,
     close: async () => {
+      await drained();
       await journal.close();
       waiting.close();
       free.close();

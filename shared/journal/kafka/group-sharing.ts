@@ -9,6 +9,7 @@
 import type { Consumer, Kafka } from 'kafkajs';
 import type { Clock } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
+import { pause } from '#shared/runtime/waiting.ts';
 import type { Partition } from '../journal.ts';
 import type { SharePartitions } from '../sharing.ts';
 
@@ -70,9 +71,7 @@ export const shareByGroup =
         await consumer.disconnect().catch(() => {});
         if (isStopped) return;
         logger.warn({ groupId, error: String(error) }, 'the group of those who share was lost, joining it again');
-        await new Promise<void>((resolve) => {
-          clock.after(retryMs, resolve);
-        });
+        await pause(clock, retryMs);
       }
     };
     const ended = takePart();

@@ -18,6 +18,7 @@ import { decodeRecord } from '../record.ts';
 import type { Batch, Follower, FollowEnd, Following, Offset, Partition, ReadRecord } from '../journal.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
+import { pause } from '#shared/runtime/waiting.ts';
 import type { Link } from './link.ts';
 import { describeCode, errorCodes, fetch, type Fetched, type FetchedMessage, type ToFetch } from './requests.ts';
 
@@ -293,11 +294,6 @@ export class Reader {
     this.#failures = 0;
   }
 }
-
-const pause = (clock: Clock, ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    clock.after(ms, resolve);
-  });
 
 const noLeader = ({ topic, partition }: Want): Error => new Error(`partition ${partition} of ${topic} has no leader now`);
 

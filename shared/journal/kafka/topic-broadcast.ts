@@ -6,7 +6,9 @@
  */
 
 import type { Clock } from '#shared/runtime/clock.ts';
+import { nextTurn } from '#shared/runtime/slices.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
+import { pause } from '#shared/runtime/waiting.ts';
 import type { Broadcast, BroadcastListener, Listening } from '../broadcast.ts';
 import type { Following, Journal, Partition } from '../journal.ts';
 import type { Link } from './link.ts';
@@ -30,13 +32,15 @@ const waitingBytesMax = 4 * 1024 * 1024;
 /** Messages that the leader has not taken by then are given up. */
 const sendMsMax = 2_000;
 const retryMs = 1_000;
+/** Who goes does not wait longer for what it says last. */
+const drainMsMax = 1_000;
 
 /** What waits to be sent, and its sending: one request at a time. */
 class Sender {
   readonly #parts: TopicBroadcastParts;
   #waiting: Sent[] = [];
   #waitingBytes = 0;
-  #isSending = false;
+  #sending: Promise<void> | undefined;
   #isAway = false;
 
   constructor(parts: TopicBroadcastParts) {
@@ -47,14 +51,17 @@ class Sender {
     if (this.#waitingBytes + bytes.byteLength > waitingBytesMax) return;
     this.#waiting.push({ partition, message: { key: null, value: bytes, timestamp: this.#parts.clock.now() } });
     this.#waitingBytes += bytes.byteLength;
-    if (this.#isSending) return;
-    this.#isSending = true;
     // At the end of the tick, together.
-    setImmediate(() => {
-      void this.#sendAll().finally(() => {
-        this.#isSending = false;
+    this.#sending ??= nextTurn()
+      .then(() => this.#sendAll())
+      .finally(() => {
+        this.#sending = undefined;
       });
-    });
+  }
+
+  /** Resolves when nothing waits, or `drainMsMax` later. */
+  async drained(): Promise<void> {
+    if (this.#sending !== undefined) await Promise.race([this.#sending, pause(this.#parts.clock, drainMsMax)]);
   }
 
   async #sendAll(): Promise<void> {
@@ -127,10 +134,14 @@ function listen(
   };
 }
 
-export function createTopicBroadcast(parts: TopicBroadcastParts): Broadcast {
+/** A broadcast, and what sends off what waits: who goes says goodbye last. */
+export function createTopicBroadcast(parts: TopicBroadcastParts): {
+  readonly broadcast: Broadcast;
+  readonly drained: () => Promise<void>;
+} {
   const { messageBytesMax, partitionOf } = parts;
   const sender = new Sender(parts);
-  return {
+  const broadcast: Broadcast = {
     partitionOf,
     messageBytesMax,
     send: (partition, bytes) => {
@@ -139,4 +150,5 @@ export function createTopicBroadcast(parts: TopicBroadcastParts): Broadcast {
     },
     listen: (partition, listener) => listen(parts, partition, listener),
   };
+  return { broadcast, drained: () => sender.drained() };
 }

@@ -8,6 +8,7 @@
 
 import kafkajs, { type Admin } from 'kafkajs';
 import { type Clock, systemClock } from '#shared/runtime/clock.ts';
+import { pause } from '#shared/runtime/waiting.ts';
 
 export type TopicName = 'updates' | 'presence' | 'control' | 'dead-letter';
 
@@ -133,9 +134,7 @@ async function untilLed(admin: Admin, topics: readonly string[], clock: Clock): 
       if (clock.monotonic() > deadline) throw error;
     }
     if (clock.monotonic() > deadline) throw new Error(`no broker leads the new topics after ${ledMsMax} ms`);
-    await new Promise<void>((resolve) => {
-      clock.after(ledPauseMs, resolve);
-    });
+    await pause(clock, ledPauseMs);
   }
 }
 

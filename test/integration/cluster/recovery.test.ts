@@ -16,6 +16,8 @@ import { type ClusterNode, startTestCluster, type TestCluster } from '#test/harn
 import { type Client, isSame, openClient } from '#test/harness/y-websocket-client.ts';
 
 const startMsMax = 120_000;
+/** A gateway that died is missed after this long, in ms. */
+const silenceMsMin = 20_000;
 let had: Had<TestCluster> = { kind: 'missing', reason: 'the cluster was not started' };
 
 beforeAll(async () => {
@@ -115,7 +117,10 @@ test(
     const moves = (client: Client, name: string): void => client.provider.awareness.setLocalState({ name });
     const isBack = (client: Client): Promise<void> => client.until('being back', () => client.provider.synced);
     expect(await two.stop()).toBe(0);
+    const stopped = performance.now();
     await sees(ada, 'ada');
+    // Before a gateway that said nothing is taken for dead.
+    expect(performance.now() - stopped).toBeLessThan(silenceMsMin);
     await two.start();
     await isBack(ben);
     // y-protocols ignores a clock that it knows: others see him with his next move.
