@@ -2,10 +2,14 @@
  * Every limit of a gateway: its unit is the end of its name, its default stands here, and how the limits relate is checked at the start.
  */
 
+import type { Broadcast } from '#shared/journal/broadcast.ts';
 import type { Journal } from '#shared/journal/journal.ts';
 import { defaultUpdateLimits } from '#shared/document/limits.ts';
 import { amount, duration, type SettingValues, variableName } from '#shared/runtime/config.ts';
 import type { Store } from '#shared/store/store.ts';
+
+/** What goes with a state to other gateways: the document's name, who says it, numbers. */
+const presenceOverheadBytes = 1024;
 
 const kiB = 1024;
 const miB = 1024 * kiB;
@@ -92,17 +96,18 @@ export type GatewayLimits = SettingValues<typeof gatewayLimitSettings>;
  * Returns what is wrong, a line each.
  */
 export function checkAgainstStorage(
-  { frameBytesMax }: GatewayLimits,
+  limits: GatewayLimits,
   journal: Pick<Journal, 'recordBytesMax'>,
   store: Pick<Store, 'segmentBytesMax'>,
+  broadcast?: Pick<Broadcast, 'messageBytesMax'>,
 ): readonly string[] {
-  const check = (bytesMax: number, what: string): readonly string[] =>
-    frameBytesMax <= bytesMax
-      ? []
-      : [`${variableName('frameBytesMax')} (${frameBytesMax}) is above the ${bytesMax} bytes ${what}`];
+  const check = (limit: keyof GatewayLimits, bytesMax: number, what: string): readonly string[] =>
+    limits[limit] <= bytesMax ? [] : [`${variableName(limit)} (${limits[limit]}) is above the ${bytesMax} bytes ${what}`];
+  const presenceBytesMax = (broadcast?.messageBytesMax ?? Infinity) - presenceOverheadBytes;
   return [
-    ...check(journal.recordBytesMax, 'that a record of the journal has at most'),
-    ...check(store.segmentBytesMax, 'that a segment of the store has at most'),
+    ...check('frameBytesMax', journal.recordBytesMax, 'that a record of the journal has at most'),
+    ...check('frameBytesMax', store.segmentBytesMax, 'that a segment of the store has at most'),
+    ...check('awarenessStateBytesMax', presenceBytesMax, 'that other gateways can be told of one person'),
   ];
 }
 
