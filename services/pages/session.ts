@@ -60,6 +60,7 @@ export function openSession(name: string, onChange: (state: SessionState) => voi
     readAuthMessage(decoder, doc, (_doc, reason) => change({ problem: explainClose(4401, reason) }));
   };
   provider.on('status', ({ status }) => {
+    if (status === 'disconnected') forgetClocks(provider.awareness);
     if (status !== 'connected') return;
     change({ connection: opened() });
     // Others who saw this person before the connection broke take nothing with a clock that they know (y-protocols): move it on.
@@ -82,6 +83,15 @@ export function openSession(name: string, onChange: (state: SessionState) => voi
     provider.connect();
   });
   return { text, awareness: provider.awareness };
+}
+
+/**
+ * Lets the others be taken in again as they are. With the connection the provider drops their states, but awareness still knows their clocks and takes
+ * nothing that is not newer (y-protocols): those who stayed connected, to another gateway or through a better network, would be missing until
+ * they move or renew themselves, up to 15 s.
+ */
+function forgetClocks({ meta, clientID }: Awareness): void {
+  for (const clientId of meta.keys()) if (clientId !== clientID) meta.delete(clientId);
 }
 
 /** The platform's WebSocket, reporting each frame that it has taken. */

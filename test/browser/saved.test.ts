@@ -177,6 +177,23 @@ describe('PG11, PG12: the server goes away and comes back', () => {
     await expect.poll(ben.others, { timeout: 8_000 }).toEqual(['Ada']);
   });
 
+  test('PG10: who was away for a moment sees those who were not, at once', async () => {
+    const path = newDocument('moment');
+    const between = middleman();
+    const { url } = site.server();
+    const ada = await openWriter(site.browser(), url, path, { name: 'Ada', prepare: between.prepare });
+    const ben = await openWriter(site.browser(), url, path, { name: 'Ben' });
+    await ben.type('still here');
+    await ada.seesText('still here');
+    await expect.poll(ada.others, patient).toEqual(['Ben']);
+    between.close(1012, 'the network');
+    await expect.poll(ada.statuses, patient).toContain('Offline: kept in this browser');
+    await ada.seesStatus('Saved');
+    // Sooner than Ben renews himself.
+    await expect.poll(ada.others, { timeout: 8_000 }).toEqual(['Ben']);
+    await expect.poll(ben.others, { timeout: 8_000 }).toEqual(['Ada']);
+  });
+
   test('PG4: a browser that keeps nothing says so, and asks before the page is closed', async () => {
     const { server, restart } = await restartable();
     const storageIsOff = `Object.defineProperty(globalThis, 'indexedDB', { value: { open: () => { throw new Error('off'); } } });`;
