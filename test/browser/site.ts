@@ -31,7 +31,7 @@ export function useSite(): Site {
 }
 
 /** Builds the page where that was not done yet; keeping it fresh is the Makefile's. */
-async function buildPages(): Promise<void> {
+export async function buildPages(): Promise<void> {
   const root = new URL('../../services/pages/', import.meta.url).pathname;
   if (!existsSync(`${root}dist/index.html`)) await build({ root, logLevel: 'warn' });
 }
