@@ -63,13 +63,15 @@ export type Measurement = {
   readonly generator: GeneratorReport | undefined;
   /** CPU that processes which are no part of this used meanwhile, in cores. */
   readonly foreignCpuShare: number | undefined;
-  /** What makes the row worth nothing: the generator did not keep up. */
+  /** What makes the row's CPU worth nothing: the generator did not keep up, or the server by far. */
   readonly invalid: readonly string[];
   /** What the server did wrong. */
   readonly complaints: readonly string[];
 };
 
 const latenessP99MsMax = 10;
+/** A server that is further behind (p50) has not done in the window what was typed in it. */
+const behindMsMax = 1_000;
 const generatorCpuShareMax = 0.85;
 const documentsChecked = 20;
 const openingMax = 64;
@@ -118,10 +120,7 @@ async function withServer<Result>(
   }
 }
 
-function judgeGenerator(
-  typed: TypedTogether,
-  windowMs: number,
-): { readonly report: GeneratorReport; readonly invalid: string[] } {
+function judgeRun(typed: TypedTogether, windowMs: number): { readonly report: GeneratorReport; readonly invalid: string[] } {
   const report = {
     latenessP99Ms: quantile(typed.lateness, 0.99) ?? Number.NaN,
     cpuShares: typed.cpuMsEach.map((cpuMs) => cpuMs / windowMs),
@@ -130,6 +129,8 @@ function judgeGenerator(
   const invalid: string[] = [];
   if (!(report.latenessP99Ms <= latenessP99MsMax)) invalid.push(`edits written ${report.latenessP99Ms.toFixed(0)} ms late (p99)`);
   const busiest = Math.max(...report.cpuShares);
+  const p50Ms = quantile(typed.latency, 0.5) ?? 0;
+  if (p50Ms > behindMsMax) invalid.push(`the server was ${(p50Ms / 1_000).toFixed(1)} s behind: its CPU is that of fewer edits`);
   if (busiest > generatorCpuShareMax) invalid.push(`generator at ${(busiest * 100).toFixed(0)} % of a core`);
   return { report, invalid };
 }
@@ -173,7 +174,7 @@ export async function measureTyping(
         Math.round(editsPerSecondOf(workload) * settings.seconds),
       );
       const typed = await typing;
-      const { report, invalid } = judgeGenerator(typed, windowMs);
+      const { report, invalid } = judgeRun(typed, windowMs);
       const ownCpuMs = load.serverCpuMs + sumOf([...typed.cpuMsEach, ...Object.values(load.besideCpuMs)], (cpuMs) => cpuMs);
       return {
         ...nothing,

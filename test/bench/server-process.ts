@@ -46,16 +46,11 @@ export function findFreePort(): Promise<number> {
 function listening(child: ChildProcess, name: string): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     let output = '';
-    let errors = '';
-    const timeout = setTimeout(
-      () => reject(new Error(`${name} did not listen within ${startMsMax} ms: ${output}${errors}`)),
-      startMsMax,
-    );
+    const timeout = setTimeout(() => reject(new Error(`${name} did not listen within ${startMsMax} ms: ${output}`)), startMsMax);
     const end = (settle: () => void): void => {
       clearTimeout(timeout);
       settle();
     };
-    child.stderr?.on('data', (chunk: Buffer) => (errors = (errors + chunk.toString()).slice(-2_000)));
     child.stdout?.on('data', (chunk: Buffer) => {
       output = (output + chunk.toString()).slice(-2_000);
       const ready = /^ready (\{.*\})$/m.exec(output);
@@ -64,9 +59,7 @@ function listening(child: ChildProcess, name: string): Promise<number | undefine
       else if (/^(listening|running at)/m.test(output)) end(() => resolve(undefined));
     });
     child.once('error', (error) => end(() => reject(error)));
-    child.once('exit', (code, signal) =>
-      end(() => reject(new Error(`${name} ended with ${code ?? signal}: ${output}${errors}`))),
-    );
+    child.once('exit', (code, signal) => end(() => reject(new Error(`${name} ended with ${code ?? signal}: ${output}`))));
   });
 }
 
@@ -87,8 +80,17 @@ export async function startProcess({ name, entry, environment, instrumented }: P
     stdio: ['ignore', 'pipe', 'pipe', ...(instrumented ? ['ipc' as const] : [])],
     serialization: 'advanced',
   });
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  let stopping = false;
+  let said = '';
+  child.stderr?.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2_000)));
+  const exited = new Promise<void>((resolve) => {
+    child.once('exit', (code, signal) => {
+      if (!stopping) process.stderr.write(`${name} ended by itself with ${code ?? signal}: ${said}\n`);
+      resolve();
+    });
+  });
   const stop = async (): Promise<void> => {
+    stopping = true;
     child.kill('SIGTERM');
     const hardly = setTimeout(() => child.kill('SIGKILL'), stopMsMax);
     await exited;
