@@ -1,5 +1,5 @@
 /**
- * A Kafka broker as a local process: the real one, out of its own jars, alone in KRaft mode, on 127.0.0.1.
+ * A Kafka broker as a local process: the real one, out of its own jars, alone in KRaft mode or one of a few nodes, on 127.0.0.1.
  *
  * A data directory is one broker for good. Its first start gives it an identity and ports, and every later one finds them there, so that
  * it comes back under the same address after whatever ended it. What differs from a broker that one would run in earnest is only what a single
@@ -51,11 +51,21 @@ export const brokerSettings: Readonly<Record<string, string>> = {
   'log.cleaner.dedupe.buffer.size': String(8 * 1024 * 1024),
 };
 
+/** A node of a cluster whose nodes, each a broker and a controller, are known beforehand. What is told to all of them is the same. */
+export type Membership = {
+  readonly nodeId: number;
+  readonly clusterId: string;
+  /** The ports of all nodes' controllers, by node. */
+  readonly controllerPorts: ReadonlyMap<number, number>;
+};
+
 export type BrokerOptions = {
   /** Made where it is missing. Holds everything: data, settings, `broker.log`. */
   readonly dataDir: string;
   /** Without it: the one that this directory had before, or a free one. */
   readonly port?: number;
+  /** One of several nodes: without it the broker is alone. */
+  readonly member?: Membership;
   /** A second listener, on `port`, whose clients are told to connect to `advertisedPort`: that of a proxy. */
   readonly proxied?: { readonly port: number; readonly advertisedPort: number };
   /** Further settings of the broker, by Kafka's names: `{ 'log.segment.bytes': '1048576' }`. */
@@ -86,7 +96,12 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const settingsFile = join(dataDir, 'server.properties');
   await writeFile(settingsFile, settingsText(options, ports));
   const java = ['-cp', libraries.classPath, `-Dlog4j2.configurationFile=${join(import.meta.dirname, 'log4j2.properties')}`];
-  await format(dataDir, [...java, 'kafka.tools.StorageTool', 'format', '--standalone', '--config', settingsFile]);
+  const alone = options.member === undefined ? ['--standalone'] : [];
+  const clusterId = options.member?.clusterId ?? newClusterId();
+  await format(dataDir, [
+    ...[...java, 'kafka.tools.StorageTool', 'format', ...alone],
+    ...['--cluster-id', clusterId, '--config', settingsFile, '--ignore-formatted'],
+  ]);
 
   const address = `${host}:${ports.client}`;
   const logFile = join(dataDir, 'broker.log');
@@ -112,16 +127,16 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
 type Ports = { readonly client: number; readonly controller: number };
 
 /** The ports of this directory's broker: the same for its whole life, unless the caller names another. */
-async function portsOf({ dataDir, port }: BrokerOptions): Promise<Ports> {
+async function portsOf({ dataDir, port, member }: BrokerOptions): Promise<Ports> {
   const file = join(dataDir, 'ports.json');
   const before = existsSync(file) ? (JSON.parse(await readFile(file, 'utf8')) as Ports) : undefined;
   const client = port ?? before?.client ?? (await freePort());
-  const ports = { client, controller: before?.controller ?? (await freePort()) };
+  const ports = { client, controller: member?.controllerPorts.get(member.nodeId) ?? before?.controller ?? (await freePort()) };
   await writeFile(file, JSON.stringify(ports));
   return ports;
 }
 
-function settingsText({ dataDir, proxied, settings }: BrokerOptions, ports: Ports): string {
+function settingsText({ dataDir, member, proxied, settings }: BrokerOptions, ports: Ports): string {
   const listeners = [`PLAIN://${host}:${ports.client}`];
   const advertised = [...listeners];
   if (proxied !== undefined) {
@@ -130,8 +145,7 @@ function settingsText({ dataDir, proxied, settings }: BrokerOptions, ports: Port
   }
   const all = {
     'process.roles': 'broker,controller',
-    'node.id': '1',
-    'controller.quorum.bootstrap.servers': `${host}:${ports.controller}`,
+    ...quorumSettings(member, ports),
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAIN',
     listeners: [...listeners, `CONTROLLER://${host}:${ports.controller}`].join(','),
@@ -146,14 +160,25 @@ function settingsText({ dataDir, proxied, settings }: BrokerOptions, ports: Port
     .join('');
 }
 
-/** Makes a new directory one of a cluster of its own. The mark is written last: a format that was cut short is done again. */
+const quorumSettings = (member: Membership | undefined, ports: Ports): Readonly<Record<string, string>> =>
+  member === undefined
+    ? { 'node.id': '1', 'controller.quorum.bootstrap.servers': `${host}:${ports.controller}` }
+    : {
+        'node.id': String(member.nodeId),
+        'controller.quorum.voters': [...member.controllerPorts].map(([node, port]) => `${node}@${host}:${port}`).join(','),
+      };
+
+/** What a cluster is known by to its nodes. */
+export function newClusterId(): string {
+  const id = randomBytes(16);
+  id[0] = 0x40; // an id must not begin with a dash
+  return id.toString('base64url');
+}
+
+/** Makes a new directory a node's. The mark is written last: a format that was cut short is done again. */
 async function format(dataDir: string, command: readonly string[]): Promise<void> {
   const mark = join(dataDir, 'formatted');
   if (existsSync(mark)) return;
-  const id = randomBytes(16);
-  id[0] = 0x40; // an id must not begin with a dash
-  await run('java', [quick, ...command, '--cluster-id', id.toString('base64url'), '--ignore-formatted'], {
-    timeout: formatMsMax,
-  });
+  await run('java', [quick, ...command], { timeout: formatMsMax });
   await writeFile(mark, '');
 }

@@ -7,11 +7,11 @@
  */
 
 import { expect, onTestFinished, test } from 'vitest';
-import { type Appended, type Journal, type JournalRecord, JournalUnavailable, type Offset } from '#shared/journal/journal.ts';
 import { openKafka } from '#shared/journal/kafka.ts';
 import { systemClock } from '#shared/runtime/clock.ts';
-import { collect, recordOf } from '#test/contract/journal.contract.ts';
+import { collect } from '#test/contract/journal.contract.ts';
 import { orSkip } from '#test/harness/backends.ts';
+import { numberIn, startWriter } from '#test/harness/journal-writer.ts';
 import { provisionForTests } from '#test/harness/kafka-topics.ts';
 import type { KafkaProxy } from '#test/harness/kafka-proxy.ts';
 import { silentLogger } from '#test/harness/memory-gateway.ts';
@@ -19,57 +19,6 @@ import { type OwnKafka, startOwnKafka } from '#test/harness/own-kafka.ts';
 
 const requestMsMax = 400;
 const parts = { clock: systemClock, logger: silentLogger };
-
-type Acknowledged = { readonly number: number; readonly offset: Offset };
-
-/** Appends records with rising numbers until it is stopped, several at once and in flight one after the other; repeats what failed. */
-function startWriter(journal: Journal) {
-  const acknowledged: Acknowledged[] = [];
-  let failures = 0;
-  let stopped = false;
-  let check = (): void => {};
-  /** Undefined where it has to be done again. */
-  const attempt = async (records: readonly JournalRecord[]): Promise<readonly Appended[] | undefined> => {
-    try {
-      return await journal.append(records);
-    } catch (error) {
-      if (!(error instanceof JournalUnavailable)) throw error;
-      failures++;
-      return undefined;
-    }
-  };
-  const run = async (): Promise<void> => {
-    for (let number = 0; !stopped;) {
-      const outcomes = await attempt([number, number + 1, number + 2].map((one) => recordOf('document', one)));
-      for (const outcome of outcomes ?? []) {
-        if (outcome.kind !== 'appended') throw new Error('refused');
-        acknowledged.push({ number: number++, offset: outcome.offset });
-      }
-      check();
-    }
-  };
-  const ended = run();
-  return {
-    acknowledged,
-    failures: () => failures,
-    /** Resolves when so many more were acknowledged. */
-    goesOn: (more: number): Promise<void> => {
-      const wanted = acknowledged.length + more;
-      return new Promise((resolve) => {
-        check = () => {
-          if (acknowledged.length >= wanted) resolve();
-        };
-        check();
-      });
-    },
-    stop: async (): Promise<void> => {
-      stopped = true;
-      await ended;
-    },
-  };
-}
-
-const numberIn = (update: Uint8Array): number => new DataView(update.buffer, update.byteOffset).getUint32(0);
 
 type Fault = { readonly name: string; readonly inject: (proxy: KafkaProxy, kafka: OwnKafka) => Promise<void> };
 
@@ -152,9 +101,7 @@ test(
     const all = collect(straight.journal, 0, 0);
     await all.reaches(end);
     await reader.reaches(end);
-    const there = new Map(
-      all.records().map((read) => [read.offset, 'record' in read ? numberIn(read.record.update) : undefined]),
-    );
+    const there = new Map(all.records().map((read) => [read.offset, numberIn(read)]));
     expect(writer.acknowledged.filter(({ number, offset }) => there.get(offset) !== number)).toEqual([]);
     // Repeated records come again, and never before those that went before them.
     let highest = -1;
