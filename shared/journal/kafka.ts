@@ -19,6 +19,7 @@
 import { Buffer } from 'node:buffer';
 import type { Clock } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
+import { pause } from '#shared/runtime/waiting.ts';
 import type { Broadcast } from './broadcast.ts';
 import type { DeadLetterTopic } from './dead-letter.ts';
 import { type Journal, JournalUnavailable, type Offset, type Partition } from './journal.ts';
@@ -31,7 +32,7 @@ import { Reader, type ReaderLimits, sinkFor } from './kafka/reader.ts';
 import { partitionByKey } from './kafka/partitioner.ts';
 import { deleteRecords, describeCode, errorCodes, readTopicId } from './kafka/requests.ts';
 import { createTopicBroadcast } from './kafka/topic-broadcast.ts';
-import { judgeTopics, KafkaMisconfigured, readTopics, recordOverheadBytes, topicName } from './kafka/topics.ts';
+import { judgeTopics, KafkaMisconfigured, readTopics, recordOverheadBytes, topicCount, topicName } from './kafka/topics.ts';
 import { encodeRecord } from './record.ts';
 import type { SharePartitions } from './sharing.ts';
 
@@ -47,6 +48,10 @@ const defaultReaderLimits: ReaderLimits = {
   retryMsMin: 50,
   retryMsMax: 2_000,
 };
+
+/** For so long, in ms, a topic that is missing may be one that a broker has not heard of. */
+const missingMsMax = 2_000;
+const missingPauseMs = 100;
 
 const replicationMsMax = 4_000;
 const requestBytesMax = 48 * mebibyte;
@@ -70,6 +75,8 @@ export type Kafka = {
   readonly close: () => Promise<void>;
 };
 
+type TopicsFound = Awaited<ReturnType<typeof readTopics>>;
+
 type Facts = {
   readonly id: string;
   readonly partitionCount: number;
@@ -77,14 +84,25 @@ type Facts = {
   readonly warnings: readonly string[];
 };
 
+/** Topics that were just made are not known to every broker yet, and a broker that was away has not heard of them: what is missing is asked for again. */
+async function untilHeardOf(first: TopicsFound, ask: () => Promise<TopicsFound>, clock: Clock): Promise<TopicsFound> {
+  const deadline = clock.monotonic() + missingMsMax;
+  let found = first;
+  while (found.size < topicCount && clock.monotonic() < deadline) {
+    await pause(clock, missingPauseMs);
+    found = await ask();
+  }
+  return found;
+}
+
 /** What the topics are like. Throws `KafkaMisconfigured` where nobody may be served with them. */
-async function examine(connection: KafkaConnection, link: Link, logger: Logger): Promise<Facts> {
+async function examine(connection: KafkaConnection, link: Link, { clock, logger }: KafkaParts): Promise<Facts> {
   const { topicPrefix } = connection;
   const updates = topicName(topicPrefix, 'updates');
   const admin = createClient(connection, logger).admin();
   try {
     await admin.connect();
-    const facts = await readTopics(admin, topicPrefix);
+    const facts = await untilHeardOf(await readTopics(admin, topicPrefix), () => readTopics(admin, topicPrefix), clock);
     const { faults, warnings } = judgeTopics(topicPrefix, facts);
     const found = facts.get(updates);
     if (faults.length > 0 || found === undefined) throw new KafkaMisconfigured(faults.join('; '));
@@ -197,7 +215,7 @@ export async function openKafka(connection: KafkaConnection, parts: KafkaParts):
   const makeCluster = () => createCluster(connection, logger);
   const waiting = new Link(makeCluster, topics);
   const free = new Link(makeCluster, topics);
-  const facts = await examine(connection, free, logger).catch((error: unknown) => {
+  const facts = await examine(connection, free, parts).catch((error: unknown) => {
     free.close();
     throw error;
   });

@@ -31,6 +31,7 @@ const updatesMessageBytes = 36 * mebibyte;
 
 export const topicName = (prefix: string, name: TopicName): string => `${prefix}.${name}`;
 const allTopics: readonly TopicName[] = ['updates', 'presence', 'control', 'dead-letter'];
+export const topicCount = allTopics.length;
 
 type TopicSettings = Readonly<Record<string, string>>;
 
