@@ -108,13 +108,14 @@ function startingIn(place: Place, before: ClusterRecord | undefined, say: Say) {
   };
   const started: PartName[] = [];
   const start = async (name: PartName): Promise<void> => {
-    const { pid, mongodbUrl = record.mongodbUrl } = await startPart(name, place, record.mongodbUrl);
+    say(`starting ${name}`);
+    const { pid, mongodbUrl = record.mongodbUrl, note } = await startPart(name, place, record.mongodbUrl);
     const identity = identify(pid);
     if (identity === undefined) throw new Error(`${name} was ready, and is gone: see ${directory}`);
     started.push(name);
     record = { ...record, mongodbUrl, processes: { ...record.processes, [name]: identity } };
     writeRecord(directory, record);
-    say(`${name} is up on ${addressOf(name, ports)}, process ${pid}`);
+    say(`${name} is up on ${addressOf(name, ports)}, process ${pid}${note === undefined ? '' : ` (${note})`}`);
   };
   return {
     started,

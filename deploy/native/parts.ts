@@ -28,7 +28,11 @@ export type Place = {
   readonly environment: NodeJS.ProcessEnv;
 };
 
-export type StartedPart = Pick<Engine, 'pid'> & { readonly mongodbUrl?: string };
+export type StartedPart = Pick<Engine, 'pid'> & {
+  readonly mongodbUrl?: string;
+  /** What people should know of it. */
+  readonly note?: string;
+};
 
 export const portOf = (name: PartName, { kafka, mongodb, persister, gateways, balancer }: ClusterPorts): number =>
   ({ kafka, mongodb, persister, 'gateway-1': gateways[0], 'gateway-2': gateways[1], haproxy: balancer })[name];
@@ -65,7 +69,8 @@ export async function startPart(name: PartName, place: Place, mongodbUrl: string
     case 'mongodb': {
       const options = { dataDir: join(directory, 'mongodb'), database: 'inkstream', port: ports.mongodb };
       const database = await startDatabase({ ...options, lifetime: 'free' });
-      return { pid: database.pid, mongodbUrl: database.url };
+      const note = database.kind === 'mongod' ? undefined : 'no mongod was found: this is a stand-in, for trying things out';
+      return { pid: database.pid, mongodbUrl: database.url, ...(note === undefined ? {} : { note }) };
     }
     case 'persister':
       return startService(name, 'persister', place, mongodbUrl);

@@ -133,6 +133,7 @@ const statusText: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   403: 'Forbidden',
   404: 'Not Found',
+  426: 'Upgrade Required',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
 };

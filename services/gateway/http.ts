@@ -15,6 +15,9 @@ const json = (status: number, value: unknown): HttpAnswer => ({
   body: `${JSON.stringify(value)}\n`,
 });
 
+/** RFC 9110 §15.5.22. */
+const upgradeHeaders = { headers: { 'content-type': 'text/plain; charset=utf-8', upgrade: 'websocket' } };
+
 export type HttpParts = {
   readonly registry: Registry;
   readonly pages: ReadonlyMap<string, HttpAnswer>;
@@ -33,6 +36,7 @@ export async function answerGet(path: string, { registry, pages, isDraining, con
     case '/metrics':
       return answerMetrics(registry);
     default:
+      if (path.startsWith('/ws/')) return { ...plainText(426, 'documents are opened by WebSocket'), ...upgradeHeaders };
       return pages.get(path) ?? plainText(404, path === '/' ? 'the pages are not built: run `make pages`' : 'not found');
   }
 }

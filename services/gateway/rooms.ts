@@ -142,8 +142,10 @@ export class Rooms {
     const opened = this.#read(document).catch((error: unknown): Closing => {
       this.#rooms.delete(document);
       this.#parts.onOpenFailed();
-      this.#parts.logger.error({ document, error: String(error) }, 'a document could not be opened');
-      if (error instanceof StoreCorrupt || error instanceof DocumentUnreadable) {
+      const isUnreadable = error instanceof StoreCorrupt || error instanceof DocumentUnreadable;
+      // What is away is told by those who look after it; each client that tries again must not make it louder.
+      this.#parts.logger[isUnreadable ? 'error' : 'warn']({ document, error: String(error) }, 'a document could not be opened');
+      if (isUnreadable) {
         return unreadable('what is stored of this document can not be read; it was left as it is');
       }
       return tryLater('the document can not be read now');

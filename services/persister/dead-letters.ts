@@ -72,12 +72,15 @@ async function run(config: PersisterConfig & { readonly command: Command }, logg
   const kafka = await openKafka(connectionOf(config, 'inkstream-dead-letters'), { clock: systemClock, logger });
   try {
     if (name === 'list') {
+      let count = 0;
       await readLetters(kafka.deadLetters, selection, (read) => {
+        count++;
         if (read.kind !== 'decoded') return say(read);
         const { bytes, time, ...letter } = read.value;
         const content = withBytes ? { base64: Buffer.from(bytes).toString('base64') } : {};
         return say({ ...letter, time: timeOf(time), bytes: bytes.byteLength, ...content });
       });
+      if (count === 0) logger.info({}, 'there are no such dead letters');
       return;
     }
     const parts = { topic: kafka.deadLetters, journal: kafka.journal, now: systemClock.now };

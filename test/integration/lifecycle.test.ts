@@ -208,6 +208,7 @@ test('SA11: /healthz, /readyz and /metrics tell how it is', async () => {
   expect(text).toMatch(/^inkstream_rooms 1$/mu);
   expect(text).toMatch(/^inkstream_edits_in_total 1$/mu);
   expect((await fetch(`${server.url}/nothing`)).status).toBe(404);
+  expect((await fetch(`${server.url}/ws/notes`)).status).toBe(426);
   expect((await fetch(`${server.url}/healthz`, { method: 'POST' })).status).toBe(404);
 });
 
