@@ -3,10 +3,11 @@
  * busy with itself for a minute. Each cluster has a place of its own in them.
  */
 
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import kafkajs, { type Admin } from 'kafkajs';
+import { startEngine } from '#deploy/native/engine-process.ts';
 import { javaLibraries } from '#deploy/native/java-libraries.ts';
 import { kafkaVersion, startBroker } from '#deploy/native/kafka.ts';
 import { startDatabase } from '#deploy/native/mongodb.ts';
@@ -14,8 +15,6 @@ import { provisionTopics, topicName } from '#shared/journal/kafka/topics.ts';
 import { findFreePort } from './server-process.ts';
 
 const partitionCount = 12;
-const redisStartMsMax = 5_000;
-const redisPollMs = 20;
 const provisionPauseMs = 300;
 
 /** Topics and a database that nobody else uses. */
@@ -48,24 +47,17 @@ function redisVersion(): string | undefined {
 }
 
 /** Redis in memory alone, with its defaults but for saving. */
-async function startRedis(): Promise<Redis & { readonly stop: () => Promise<void> }> {
+async function startRedis(dataDir: string): Promise<Redis & { readonly stop: () => Promise<void> }> {
   const port = await findFreePort();
-  const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
-  const child = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const { pid } = child;
-  if (pid === undefined) throw new Error('redis-server has no process id');
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  let said = '';
-  child.stdout.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2_000)));
-  const deadline = performance.now() + redisStartMsMax;
-  while (!said.includes('Ready to accept connections')) {
-    if (child.exitCode !== null || performance.now() > deadline) throw new Error(`redis-server did not start: ${said}`);
-    await delay(redisPollMs);
-  }
-  const stop = async (): Promise<void> => {
-    child.kill('SIGTERM');
-    await ended;
-  };
+  const { pid, stop } = await startEngine({
+    name: 'Redis',
+    command: 'redis-server',
+    args: ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+    logFile: join(dataDir, 'redis.log'),
+    readyLine: /Ready to accept connections/u,
+    answers: () => Promise.resolve(true),
+    lifetime: 'leashed',
+  });
   return { port, pid, stop };
 }
 
@@ -112,7 +104,7 @@ export async function startEngines(dataDir: string): Promise<Engines | { readonl
   const [kafka, mongodb, redis] = await Promise.all([
     startBroker({ dataDir: join(dataDir, 'kafka'), heapMb: 1_024 }),
     startDatabase({ dataDir: join(dataDir, 'mongodb'), database: 'bench' }),
-    version === undefined ? undefined : startRedis(),
+    version === undefined ? undefined : startRedis(dataDir),
   ]);
   const database = mongodb.kind === 'mongod' ? 'mongod' : 'a stand-in for MongoDB (mongo-java-server)';
   return {
