@@ -8,11 +8,10 @@ import { expect, test } from 'vitest';
 
 import type { PersisterLimits } from '#persister/limits.ts';
 import type { DocumentName } from '#shared/document/name.ts';
-import { type Batch, type FollowEnd, type JournalRecord, JournalUnavailable } from '#shared/journal/journal.ts';
+import type { Batch, FollowEnd, JournalRecord } from '#shared/journal/journal.ts';
 import { createMemoryJournal } from '#shared/journal/memory.ts';
 import { readDocument } from '#shared/store/load.ts';
 import { createMemoryStore } from '#shared/store/memory.ts';
-import { StoreUnavailable } from '#shared/store/store.ts';
 import { settle, type VirtualClock, virtualClock } from '#test/harness/virtual-clock.ts';
 
 import { contentOf, nameOf, randomOf, typists } from './typing.ts';
@@ -28,24 +27,12 @@ import {
   smallLimits,
   type Step,
   until,
+  type Weather,
+  weatheredStep,
   type World,
 } from './world.ts';
 
 const documents = ['a', 'b', 'c/d'].map(nameOf);
-
-type Weather = { failing: boolean };
-
-/** Steps that take their time, sometimes very long, and fail in bad weather. */
-function weatheredStep(random: () => number, clock: VirtualClock, weather: Weather): Step {
-  return async (name, moment) => {
-    const chance = random();
-    const ms = chance < 0.02 ? 90_000 * random() : chance < 0.4 ? 300 * random() : 0;
-    if (ms > 0) await new Promise<void>((resolve) => void clock.after(ms, resolve));
-    if (!weather.failing || random() > 0.3) return;
-    const journal = name === 'append' || name === 'trim' || name === 'high-water' || name === 'read';
-    throw journal ? new JournalUnavailable(`${moment} ${name}`) : new StoreUnavailable(`${moment} ${name}`);
-  };
-}
 
 /**
  * Opens a document as a gateway does, slowly: reads the checkpoint, follows the journal from there, and reads the store meanwhile.

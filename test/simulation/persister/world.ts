@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 
 import { compact } from '#shared/document/compact.ts';
 import type { DocumentName } from '#shared/document/name.ts';
-import type { Journal, JournalRecord, Offset } from '#shared/journal/journal.ts';
+import { type Journal, type JournalRecord, JournalUnavailable, type Offset, type Partition } from '#shared/journal/journal.ts';
 import type { DeadLetter } from '#shared/journal/dead-letter.ts';
 import {
   createJournalDisk,
@@ -16,7 +16,7 @@ import {
 import { allPartitions } from '#shared/journal/sharing.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { readDocument } from '#shared/store/load.ts';
-import type { Store } from '#shared/store/store.ts';
+import { type Store, StoreUnavailable } from '#shared/store/store.ts';
 import { createMemoryStore, createStoreDisk, type StoreDisk, type StoreStep } from '#shared/store/memory.ts';
 import { settle, type VirtualClock, virtualClock } from '#test/harness/virtual-clock.ts';
 import type { Compactor } from '#persister/compaction-thread.ts';
@@ -76,6 +76,8 @@ export type RunOptions = Partial<Omit<PersisterParts, 'journal' | 'store' | 'clo
   readonly step?: Step;
   readonly segmentBytesMax?: number;
   readonly compactWith?: Compact;
+  /** A store of another kind in the place of the world's. It hears of the kill, too. */
+  readonly store?: Store & { readonly crash: () => void };
   /** Puts something between the persister and its journal or its store. */
   readonly journalOf?: (journal: Journal) => Journal;
   readonly storeOf?: (store: Store) => Store;
@@ -90,13 +92,14 @@ export const compactorOf = (compact: Compact): Compactor => ({
 /** Starts a persister of its own on the world. */
 export function run(world: World, options: RunOptions = {}): Running {
   const { clock = virtualClock(), step, segmentBytesMax, compactWith = compact, ...rest } = options;
-  const { journalOf = (one) => one, storeOf = (one) => one, ...parts } = rest;
+  const { journalOf = (one) => one, storeOf = (one) => one, store: given, ...parts } = rest;
   const journal = createMemoryJournal({ disk: world.journalDisk, ...(step === undefined ? {} : { step }) });
-  const store = createMemoryStore({
+  const inMemory = createMemoryStore({
     disk: world.storeDisk,
     ...(step === undefined ? {} : { step }),
     ...(segmentBytesMax === undefined ? {} : { segmentBytesMax }),
   });
+  const store = given ?? inMemory;
   const observed: Observed = { errors: [], letters: [], lines: [], flushes: 0, compactions: 0 };
   const say =
     (level: string): Logger['info'] =>
@@ -128,6 +131,21 @@ export function run(world: World, options: RunOptions = {}): Running {
   return Object.assign(observed, { persister, clock, crash });
 }
 
+/** Whether steps fail now. */
+export type Weather = { failing: boolean };
+
+/** Steps that take their time, sometimes very long, and fail in bad weather. */
+export function weatheredStep(random: () => number, clock: VirtualClock, weather: Weather): Step {
+  return async (name, moment) => {
+    const chance = random();
+    const ms = chance < 0.02 ? 90_000 * random() : chance < 0.4 ? 300 * random() : 0;
+    if (ms > 0) await new Promise<void>((resolve) => void clock.after(ms, resolve));
+    if (!weather.failing || random() > 0.3) return;
+    const journal = name === 'append' || name === 'trim' || name === 'high-water' || name === 'read';
+    throw journal ? new JournalUnavailable(`${moment} ${name}`) : new StoreUnavailable(`${moment} ${name}`);
+  };
+}
+
 /** Turns the clock until `reached` says so. */
 export async function until(clock: VirtualClock, what: string, reached: () => boolean, msMax = 600_000): Promise<void> {
   const deadline = clock.monotonic() + msMax;
@@ -154,14 +172,25 @@ export const isCaughtUp = (world: World): boolean =>
     ({ highWater }, partition) => (world.storeDisk.checkpoints.get(partition) ?? 0) === highWater,
   );
 
+/** What is looked at when a world is: its store, without any steps, and its checkpoints, which memory tells at once. */
+type Looking = { readonly store: Store; readonly checkpointOf: (partition: Partition) => Offset | Promise<Offset> };
+
+const looking = (world: World, store?: Store): Looking =>
+  store === undefined
+    ? {
+        store: createMemoryStore({ disk: world.storeDisk }),
+        checkpointOf: (partition) => world.storeDisk.checkpoints.get(partition) ?? 0,
+      }
+    : { store, checkpointOf: store.readCheckpoint };
+
 /** What a reader finds who opens the document now: what is stored, and the journal from the checkpoint on. */
-async function readBack(world: World, document: DocumentName): Promise<Uint8Array[]> {
+async function readBack(world: World, document: DocumentName, { store, checkpointOf }: Looking): Promise<Uint8Array[]> {
   const journal = createMemoryJournal({ disk: world.journalDisk });
-  const store = createMemoryStore({ disk: world.storeDisk });
   const partition = journal.partitionOf(document);
   // In one go, before the store is read: a persister may be at work, and cut the journal behind a checkpoint that it moves meanwhile.
-  const checkpoint: Offset = world.storeDisk.checkpoints.get(partition) ?? 0;
+  const asked = checkpointOf(partition);
   const { start, batches } = world.journalDisk.partitions[partition] ?? { start: Infinity, batches: [] };
+  const checkpoint = await asked;
   expect(start, 'the journal has what is above the checkpoint').toBeLessThanOrEqual(checkpoint);
   const tail = batches
     .flatMap(({ records }) => records)
@@ -172,16 +201,17 @@ async function readBack(world: World, document: DocumentName): Promise<Uint8Arra
   return [...updates, ...tail];
 }
 
-/** Asserts that nothing that was appended is missing, in any document. */
-export async function expectNothingMissing(world: World, when: string): Promise<void> {
+/** Asserts that nothing that was appended is missing, in any document; in `stored` where that is not the world's own store. */
+export async function expectNothingMissing(world: World, when: string, stored?: Store): Promise<void> {
   for (const [document, updates] of world.appended) {
-    expect(contentOf(await readBack(world, document)), `${document} ${when}`).toEqual(contentOf(updates));
+    const found = await readBack(world, document, looking(world, stored));
+    expect(contentOf(found), `${document} ${when}`).toEqual(contentOf(updates));
   }
 }
 
 /** Asserts that nothing is stored that a head covers. */
-export async function expectNoLeavings(world: World): Promise<void> {
-  const store = createMemoryStore({ disk: world.storeDisk });
+export async function expectNoLeavings(world: World, stored?: Store): Promise<void> {
+  const { store } = looking(world, stored);
   for (const document of world.appended.keys()) {
     const head = await store.readHead(document);
     if (head !== undefined) expect(await hasCovered(document, head, store), `${document}: leavings`).toBe(false);
