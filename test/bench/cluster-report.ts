@@ -42,7 +42,6 @@ function linesOf({ servers, measurements }: Section, workload: string): Line[] {
   const pairs = (first: Figure, second: Figure): string[] =>
     servers.map((server) => showPair(cell(server, first), cell(server, second)));
   const theirs = (max: number): number | undefined => (workload === aimedAtTheirs ? max : undefined);
-  const lag = cellOf(measurements, 'inkstream', workload, 'lagSecondsMax');
   return [
     [
       `**${workload}** gateways' CPU, µs an edit`,
@@ -61,17 +60,17 @@ function linesOf({ servers, measurements }: Section, workload: string): Line[] {
     [`${workload} beside the gateways, µs an edit`, ...servers.map(({ name }) => besideOf(measurements, name, workload)), '', ''],
     [
       `${workload} longest lag of the store, s`,
-      ...servers.map(({ name }) =>
-        name !== 'inkstream' || lag === undefined
-          ? ''
-          : workload === aimedAtTheirs
-            ? atMost(lag.value, lagSecondsMax)
-            : show(lag),
-      ),
+      ...servers.map(({ name }) => (name === 'inkstream' ? lagOf(measurements, workload) : '')),
       '',
       '',
     ],
   ];
+}
+
+function lagOf(measurements: Section['measurements'], workload: string): string {
+  const lag = cellOf(measurements, 'inkstream', workload, 'lagSecondsMax');
+  if (lag === undefined || workload !== aimedAtTheirs) return show(lag);
+  return `${atMost(lag.value, lagSecondsMax)}${lag.isValid ? '' : '†'}`;
 }
 
 /** What the gateways stand on, each by name. */

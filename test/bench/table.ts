@@ -62,7 +62,7 @@ export function ratioTo(
   const theirs = cellOf(measurements, other, workload, figure);
   if (ours === undefined || theirs === undefined) return '';
   const ratio = ours.value / theirs.value;
-  return max === undefined ? ratio.toFixed(2) : atMost(ratio, max);
+  return `${max === undefined ? ratio.toFixed(2) : atMost(ratio, max)}${ours.isValid && theirs.isValid ? '' : '†'}`;
 }
 
 export const markdown = (header: Line, lines: readonly Line[]): string =>

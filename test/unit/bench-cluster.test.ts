@@ -189,6 +189,15 @@ test("BE27: a cluster's report keeps the gateways apart from what they stand on,
   expect(report).toContain('| W3 longest lag of the store, s | 1.50 ✓ (≤ 2) |  |  |  |  |');
 });
 
+test('BE27: a ratio, and a lag, of a round in which the generator did not keep up is marked', () => {
+  const cluster = run.cluster;
+  if (cluster === undefined) throw new Error('there is no cluster');
+  const late = cluster.measurements.map((each) => (each.server === 'inkstream' ? { ...each, invalid: ['late'] } : each));
+  const report = writeReport({ ...run, cluster: { ...cluster, measurements: late } }, workloads);
+  expect(report).toContain('| 200† | 320 | 190 | 1.05 ✓ (≤ 1.25)† | 0.63 ✗ (≤ 0.5)† |');
+  expect(report).toContain('| 1.50 ✓ (≤ 2)† |');
+});
+
 test('BE27: a section that was not measured is not in the report, and what was left out is said', () => {
   const without = writeReport(run, workloads);
   expect(without).toContain('Left out: Hocuspocus in a cluster (no redis-server on the PATH).');
