@@ -48,14 +48,18 @@ const rangesIn = async (world: DatabaseWorld): Promise<readonly string[]> => {
 test('ST46: a partition that is replayed, with other borders, before and after a compaction, leaves its documents as they are', async ({ skip }) => {
   const world = await (await databaseWorlds(skip))();
   const type = typists(1, documents);
+  const wrong: unknown[] = [];
   const replayed = { ...eager, restoreWindowMs: 86_400_000 };
   const never = { ...replayed, compactionSegmentsMin: 1_000_000 };
   const replay = async (limits: typeof smallLimits): Promise<Running> => {
     await world.db.collection<{ _id: number }>('checkpoints').deleteOne({ _id: 0 });
-    const step: Step = (name, moment) =>
-      name === 'putSegment' && moment === 'after' ? world.expectNothingMissing('amid a replay') : undefined;
+    const step: Step = async (name, moment) => {
+      if (name !== 'putSegment' || moment !== 'after') return;
+      await world.expectNothingMissing('amid a replay').catch((error: unknown) => wrong.push(error));
+    };
     const running = world.live({ limits, step });
     await world.until('it has caught up', world.isCaughtUp);
+    expect(wrong).toEqual([]);
     return running;
   };
 
@@ -127,6 +131,37 @@ test.for([
   first.crash();
   second.crash();
   await tidyUp(world, type);
+}); // prettier-ignore
+
+test('ST47: a persister that was frozen before any call of a flush and a compaction, reads as well, takes in what another one stored meanwhile', async ({ skip }) => {
+  const create = await databaseWorlds(skip);
+  let call = 0;
+  for (let isOver = false; !isOver; call++) {
+    const world = await create();
+    const type = typists(3, documents.slice(0, 1));
+    const thawed = Promise.withResolvers<void>();
+    let calls = 0;
+    let isFrozen = false;
+    const step: Step = async (_name, moment) => {
+      if (moment === 'before' && calls++ === call) isFrozen = true;
+      if (isFrozen) await thawed.promise;
+    };
+    const options = { limits: eager, partBytes: 1_000 };
+    const first = world.live({ ...options, step });
+    await append(world, type(6));
+    await world.until('it is frozen, or done', () => isFrozen || first.compactions > 0);
+    isOver = !isFrozen;
+    const second = world.live({ ...options, limits: { ...eager, compactionSegmentsMin: 1_000_000 } });
+    await append(world, type(6));
+    await world.until('the second one has stored', world.isCaughtUp);
+    await world.expectNothingMissing(`frozen before call ${call}`);
+    thawed.resolve();
+    await world.pass(5_000);
+    await world.expectNothingMissing(`thawed before call ${call}`);
+    first.crash();
+    second.crash();
+  }
+  expect(call).toBeGreaterThan(10);
 }); // prettier-ignore
 
 test('ST47: several at once, slow, late, failing and killed, lose nothing at any moment', async ({ skip }) => {
