@@ -9,11 +9,12 @@ import { limitProblems, persisterSettings } from './limits.ts';
 
 const dayMs = 24 * 60 * 60_000;
 
-/** Brokers have room for a day that a database may be put back by, and take a request for each cut and each question. */
+/** Brokers have room for a day that a database may be put back by, and take a request for each cut and each question. A database takes many segments in one command. */
 const ownDefaults = {
   restoreWindowMs: { ...persisterSettings.restoreWindowMs, fallback: dayMs },
   trimIntervalMs: { ...persisterSettings.trimIntervalMs, fallback: 60_000 },
   lagIntervalMs: { ...persisterSettings.lagIntervalMs, fallback: 5_000 },
+  segmentWritesMax: { ...persisterSettings.segmentWritesMax, fallback: 256 },
 };
 
 export const persisterServiceSettings = { ...processSettings, ...backingSettings, ...persisterSettings, ...ownDefaults };

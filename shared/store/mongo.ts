@@ -20,7 +20,15 @@ import { createSlices } from '#shared/runtime/slices.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { connectionLimits, openConnection, type ConnectionLimits } from './mongo/connection.ts';
 import { bindJournal, moveCheckpoint, moveHead, readCheckpoint, readHead } from './mongo/positions.ts';
-import { deleteSegments, listSegments, putSegment, readSegments } from './mongo/segments.ts';
+import { Inserts } from './mongo/inserts.ts';
+import {
+  deleteSegments,
+  insertSegments,
+  listSegments,
+  putSegmentParts,
+  readSegments,
+  type StoredSegment,
+} from './mongo/segments.ts';
 import { deleteSnapshot, listSnapshots, putSnapshotPart, readSnapshotPart } from './mongo/snapshots.ts';
 import { partBytesMax, type Store } from './store.ts';
 
@@ -44,6 +52,7 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<Store>
   const { url, segmentBytesMax = 64 * 1024 * 1024, sliceMs = 5, clock = systemClock, logger, ...limits } = options;
   const { db, run, close } = await openConnection(url, { ...connectionLimits, ...limits }, logger);
   const slices = createSlices(clock, sliceMs);
+  const segments = new Inserts<StoredSegment>((documents) => run((call) => insertSegments(db, documents, call)));
   return {
     segmentBytesMax,
     bindJournal: (identity) => run((call) => bindJournal(db, identity, call)),
@@ -51,7 +60,7 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<Store>
     moveCheckpoint: (partition, from, to) => run((call) => moveCheckpoint(db, { partition, from, to }, call)),
     putSegment: async (segment) => {
       if (segment.update.byteLength > segmentBytesMax) throw new RangeError(`a segment has at most ${segmentBytesMax} bytes`);
-      await run((call) => putSegment(db, segment, call));
+      await segments.add(await putSegmentParts(db, segment, run), Math.min(segment.update.byteLength, partBytesMax));
     },
     readSegments: (document, from) => run((call) => readSegments(db, { document, from, slices }, call)),
     listSegments: (document, from) => run((call) => listSegments(db, { document, from, slices }, call)),

@@ -11,6 +11,7 @@
 
 import {
   MongoAPIError,
+  MongoBulkWriteError,
   MongoClientClosedError,
   MongoError,
   MongoExpiredSessionError,
@@ -54,12 +55,18 @@ const closings = [
   MongoTopologyClosedError,
 ] as const;
 
-export const isDuplicate = (error: unknown): boolean => error instanceof MongoServerError && error.code === 11_000;
+export const duplicateCode = 11_000;
+export const isDuplicate = (error: unknown): boolean => error instanceof MongoServerError && error.code === duplicateCode;
 
 const isRefused = (error: unknown): boolean => error instanceof MongoServerError && refusals.has(error.code);
 
+/** Whether a write was made, and not confirmed. Of several in one command too. */
+export const isUnconfirmed = (error: unknown): boolean =>
+  error instanceof MongoWriteConcernError ||
+  (error instanceof MongoBulkWriteError && error.result.getWriteConcernError() !== undefined);
+
 const isMistake = (error: MongoError): boolean => {
-  if (error instanceof MongoWriteConcernError) return false;
+  if (isUnconfirmed(error)) return false;
   if (error instanceof MongoServerError) return mistakes.has(error.code);
   if (closings.some((closing) => error instanceof closing)) return false;
   return error instanceof MongoAPIError || error instanceof MongoParseError;
@@ -67,7 +74,7 @@ const isMistake = (error: MongoError): boolean => {
 
 function wordsFor(error: MongoError): string {
   const code = error.code === undefined ? '' : ` (code ${error.code})`;
-  if (error instanceof MongoWriteConcernError)
+  if (isUnconfirmed(error))
     return `did not confirm a write for a majority of its members, which is not kept for sure${code}: ${error.message}`;
   if (isRefused(error)) return `refused${code}: ${error.message}; check the user, the password, the user's roles and authSource`;
   if (error instanceof MongoServerSelectionError) {

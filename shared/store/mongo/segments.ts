@@ -29,7 +29,8 @@ import { nextTurn, type Slices } from '#shared/runtime/slices.ts';
 import type { Decoded } from '#shared/runtime/stored-kind.ts';
 import { partBytesMax, StoreCorrupt, StoreUnavailable, type Segment, type SegmentId } from '../store.ts';
 import { expectDecoded } from '../values.ts';
-import type { Call } from './connection.ts';
+import type { Call, Connection } from './connection.ts';
+import { insertAll } from './inserts.ts';
 import { insert, type Stored } from './writes.ts';
 import {
   decodeSegment,
@@ -52,20 +53,27 @@ import {
 /** How often the ids are listed before a reading is given up. Each further time means that the document was written to during the one before. */
 const listingsMax = 20;
 
+export type StoredSegment = ReturnType<typeof encodeSegment>;
+
 const segmentsIn = (db: Db): Collection<Stored<StoredSegmentId>> => db.collection('segments');
 const partsIn = (db: Db): Collection<Stored<StoredSegmentPartId>> => db.collection('segmentParts');
+
+type Run = Connection['run'];
 
 const describe = ({ document, first, last }: SegmentId): string =>
   `segment ${first} to ${last} of document ${JSON.stringify(document)}`;
 const keyOf = ({ first, last }: SegmentId): string => `${first}-${last}`;
 
-/** Inserts a segment; one that is there already stays. */
-export async function putSegment(db: Db, { update, ...id }: Segment, call: Call): Promise<void> {
+/** Inserts the parts of a segment, if it is too long for one document. Returns its own document, which is to be inserted behind them: whoever sees it finds every part. */
+export async function putSegmentParts(db: Db, { update, ...id }: Segment, run: Run): Promise<StoredSegment> {
   const isShort = update.byteLength <= partBytesMax;
-  const body: SegmentBody = isShort ? { kind: 'whole', update } : await putParts(db, id, update, call);
-  // Last: whoever sees it finds every part.
-  await insert(segmentsIn(db), encodeSegment(id, body), call);
+  const body: SegmentBody = isShort ? { kind: 'whole', update } : await run((call) => putParts(db, id, update, call));
+  return encodeSegment(id, body);
 }
+
+/** Inserts the own documents of segments; those that are there already stay. */
+export const insertSegments = (db: Db, documents: readonly StoredSegment[], call: Call): Promise<void> =>
+  insertAll(segmentsIn(db), documents, call);
 
 async function putParts(db: Db, id: SegmentId, update: Uint8Array, call: Call): Promise<SegmentBody> {
   const bytes = update.byteLength;

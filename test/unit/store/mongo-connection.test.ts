@@ -158,6 +158,31 @@ describe('ST32: a write that no majority confirmed is not a success', () => {
     await put();
   });
 
+  test('ST50: segments that are stored at one time go in few commands, whether or not some are there already, and what fails fails for all of a command', async () => {
+    const inserted: number[] = [];
+    let fails = false;
+    const duplicate = { index: 3, code: 11_000, errmsg: 'E11000 duplicate key error' };
+    const answer = (command: Document) => {
+      if (!('insert' in command)) return undefined;
+      const { length } = command['documents'] as readonly Document[];
+      inserted.push(length);
+      return fails
+        ? { ok: 0, code: 91, codeName: 'ShutdownInProgress', errmsg: 'down' }
+        : { n: length - 1, writeErrors: [duplicate] };
+    };
+    const server = await serverWith({ role: 'member', answer });
+    const store = await storeAt({ url: `mongodb://${server.address}/db?retryWrites=false` });
+    const putAll = (count: number) =>
+      Promise.allSettled(Array.from({ length: count }, (_, offset) => store.putSegment(segmentOf(document, offset, offset))));
+    const outcomes = await putAll(1_000);
+    expect(outcomes.every(({ status }) => status === 'fulfilled')).toBe(true);
+    expect(inserted.reduce((sum, count) => sum + count, 0)).toBe(1_000);
+    expect(inserted.length).toBeLessThanOrEqual(10);
+    fails = true;
+    const failures = (await putAll(10)).map((outcome) => outcome.status === 'rejected' && outcome.reason);
+    expect(failures.every((reason) => reason instanceof StoreUnavailable)).toBe(true);
+  });
+
   test('ST32: nor is a head or a checkpoint that moved', async () => {
     const answer = (command: Document) => ('update' in command ? { n: 1, nModified: 1, ...unconfirmed } : undefined);
     const server = await serverWith({ role: 'member', answer });
