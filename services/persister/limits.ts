@@ -32,7 +32,10 @@ export const persisterSettings = {
   retryMsMin: duration(100, 'the first wait after the store or the journal was not available; it doubles, with jitter'),
   retryMsMax: duration(10_000, 'the longest such wait'),
   stopMsMax: duration(3_000, 'how long stopping may take, whatever the store does'),
-  lagIntervalMs: duration(1_000, 'how often the journal is asked for its ends, to tell how far the store is behind'),
+  lagIntervalMs: duration(
+    1_000,
+    'how often the journal is asked for its ends, to tell how far the store is behind, and the store whether it was put back',
+  ),
 
   compactionSegmentsMin: amount('segments', 64, 'segments of a document that make it due for compaction, however small'),
   compactionBytesPerSegment: amount(

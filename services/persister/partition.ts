@@ -7,15 +7,16 @@
  * checkpoint asks for, or holds what this program can't read, the partition stops, says so, and waits for a person.
  */
 
-import type { Batch, FollowEnd, Journal, Offset, Partition } from '#shared/journal/journal.ts';
+import type { Batch, FollowEnd, Journal, JournalUnavailable, Offset, Partition } from '#shared/journal/journal.ts';
 import { createSlices } from '#shared/runtime/slices.ts';
 import { backoffMs, pause } from '#shared/runtime/waiting.ts';
+import type { StoreUnavailable } from '#shared/store/store.ts';
 
 import { createAlarm } from './alarm.ts';
 import { flush, type FlushContext, type Flushed } from './flush.ts';
 import { type Allowance, type Gathering, startGathering, takeBatch } from './intake.ts';
 import type { PartitionState, PartitionStatus, PersisterError, PersisterLag } from './reporting.ts';
-import { persevere, type Retrying } from './retry.ts';
+import { isUnavailable, persevere, type Retrying, unavailableKind } from './retry.ts';
 import { createTrimming } from './trimming.ts';
 
 export type PartitionContext = Omit<FlushContext, 'retrying' | 'trimBelow'> & {
@@ -39,6 +40,8 @@ export class PartitionPersister {
   #checkpoint: Offset | undefined;
   #highWater: Offset = 0;
   #gathering: Gathering = startGathering(0);
+  /** Ends the turn of following that is under way. */
+  #endTurn: ((turn: Turn) => void) | undefined;
   #flushing: Gathering | undefined;
   /** Since when there is something in the journal that was not read yet; monotonic milliseconds. */
   #unreadSince: number | undefined;
@@ -60,7 +63,7 @@ export class PartitionPersister {
       if (this.#state.kind !== 'stopped') this.#state = { kind: 'ended' };
     } catch (error) {
       this.#context.logger.error({ partition: this.#context.partition, err: error }, 'persisting a partition failed');
-      this.#stop(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+      this.#stop(describeError(error));
     }
   }
 
@@ -92,6 +95,25 @@ export class PartitionPersister {
     this.#highWater = Math.max(this.#highWater, highWater);
     const caughtUp = this.#checkpoint !== undefined && this.#highWater <= this.#gathering.next;
     this.#unreadSince = caughtUp ? undefined : (this.#unreadSince ?? this.#context.clock.monotonic());
+  }
+
+  /**
+   * Looks whether the store was put back to an earlier time, and begins again at its checkpoint then. A flush would find out as well, but nothing is
+   * flushed where nobody types. Rejects with `StoreUnavailable`.
+   */
+  async lookAtStore(): Promise<void> {
+    const { store, partition } = this.#context;
+    // Both from before the read: what a flush moves meanwhile is no news of the store.
+    const endTurn = this.#endTurn;
+    const checkpoint = this.#checkpoint;
+    if (endTurn === undefined || checkpoint === undefined) return;
+    try {
+      const stored = await store.readCheckpoint(partition);
+      if (stored < checkpoint) endTurn(wentBack(stored));
+    } catch (error) {
+      if (isUnavailable(error)) throw error;
+      endTurn({ kind: 'stop', reason: describeError(error) });
+    }
   }
 
   async #repeat(): Promise<void> {
@@ -167,10 +189,11 @@ export class PartitionPersister {
       else alarm.ringWithin(limits.flushIntervalMs);
       return room === undefined ? slices() : Promise.race([room, over.promise]);
     };
-    const onEnd = (found: FollowEnd): void => {
-      end ??= turnAfter(found);
+    this.#endTurn = (turn) => {
+      end ??= turn;
       alarm.ring();
     };
+    const onEnd = (found: FollowEnd): void => this.#endTurn?.(turnAfter(found));
     draining.addEventListener('abort', alarm.ring);
     this.#state = { kind: 'following' };
     const following = journal.follow(partition, from, { onBatch, onEnd });
@@ -184,6 +207,7 @@ export class PartitionPersister {
       }
     } finally {
       draining.removeEventListener('abort', alarm.ring);
+      this.#endTurn = undefined;
       end ??= { kind: 'drained' };
       allowance.giveBack(this.#gathering.heldBytes);
       this.#gathering = startGathering(this.#checkpoint ?? from);
@@ -207,7 +231,7 @@ export class PartitionPersister {
     }
     switch (flushed.kind) {
       case 'go-back':
-        return { kind: 'again', error: 'went-back', reason: `the store's checkpoint went back to ${flushed.checkpoint}` };
+        return wentBack(flushed.checkpoint);
       case 'gave-up':
         return { kind: 'drained' };
       case 'too-large': {
@@ -221,9 +245,9 @@ export class PartitionPersister {
     return undefined;
   }
 
-  #onUnavailable(error: Error): void {
+  #onUnavailable(error: StoreUnavailable | JournalUnavailable): void {
     const { metrics, logger, partition } = this.#context;
-    metrics.failed(error.name === 'StoreUnavailable' ? 'store-unavailable' : 'journal-unavailable');
+    metrics.failed(unavailableKind(error));
     if (this.#state.kind === 'retrying') return;
     logger.warn({ partition, err: error }, 'waiting for the store or the journal');
     this.#state = { kind: 'retrying', reason: error.message };
@@ -242,6 +266,14 @@ export class PartitionPersister {
     logger.error({ partition, reason, checkpoint: this.#checkpoint }, 'a partition is not persisted any more');
   }
 }
+
+const describeError = (error: unknown): string => (error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+
+const wentBack = (checkpoint: Offset): Turn => ({
+  kind: 'again',
+  error: 'went-back',
+  reason: `the store's checkpoint went back to ${checkpoint}`,
+});
 
 function turnAfter(end: FollowEnd): Turn {
   switch (end.kind) {

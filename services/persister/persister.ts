@@ -27,7 +27,7 @@ import { type Allowance, createAllowance } from './intake.ts';
 import { limitProblems, type PersisterLimits } from './limits.ts';
 import { PartitionPersister } from './partition.ts';
 import type { CompactionStatus, DeadLetterOffice, PartitionStatus, PersisterLag, PersisterMetrics } from './reporting.ts';
-import { isUnavailable, persevere, type Retrying } from './retry.ts';
+import { isUnavailable, persevere, type Retrying, unavailableKind } from './retry.ts';
 import type { MergeUpdates } from './segments.ts';
 import { Share } from './share.ts';
 
@@ -102,8 +102,13 @@ export function startPersister(parts: PersisterParts): Persister {
       await share.drain();
       await sharing.stop();
     };
-    const asking = keepAskingForEnds(parts, share, draining, (failure) => (journalFailure = failure));
-    await Promise.all([drained(), compaction.run(), asking]);
+    const askForEnd = async (persister: PartitionPersister): Promise<void> => {
+      persister.noteHighWater(await journal.highWater(persister.partition));
+    };
+    const asking = keepAsking(parts, share, draining, askForEnd, (failure) => (journalFailure = failure));
+    // By itself: a store that takes its time must not hold up how far it is behind.
+    const looking = keepAsking(parts, share, draining, (persister) => persister.lookAtStore());
+    await Promise.all([drained(), compaction.run(), asking, looking]);
   };
   const ended = run();
 
@@ -137,7 +142,7 @@ async function checkStart(parts: PersisterParts, retrying: Omit<Retrying, 'onUna
   const checked = await persevere(() => findMismatch(journal, store), {
     ...retrying,
     onUnavailable: (error, waitMs) => {
-      metrics.failed(error.name === 'StoreUnavailable' ? 'store-unavailable' : 'journal-unavailable');
+      metrics.failed(unavailableKind(error));
       logger.warn({ err: error, waitMs }, 'the persister waits for the store or the journal before it starts');
     },
   });
@@ -173,23 +178,28 @@ const aborted = (signal: AbortSignal): Promise<void> =>
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 
-/** For `lag`: a partition that has stopped reading does not see what is appended. `onAnswer` is told why there was none, or undefined. */
-async function keepAskingForEnds(
-  { journal, clock, limits, metrics }: PersisterParts,
+/**
+ * Asks something for each partition of the share, round after round: the journal for its end, since a partition that has stopped reading does not see
+ * what is appended; the store for its checkpoint, since a partition that nobody writes to does not see that the store was put back. `onAnswer` is told why
+ * there was no answer, or undefined.
+ */
+async function keepAsking(
+  { clock, limits, metrics }: PersisterParts,
   share: Share,
   draining: AbortSignal,
-  onAnswer: (failure: string | undefined) => void,
+  ask: (persister: PartitionPersister) => Promise<void>,
+  onAnswer: (failure: string | undefined) => void = () => {},
 ): Promise<void> {
   while (!draining.aborted) {
     await pause(clock, limits.lagIntervalMs, draining);
     for (const persister of share.persisters) {
       if (draining.aborted) return;
       try {
-        persister.noteHighWater(await journal.highWater(persister.partition));
+        await ask(persister);
         onAnswer(undefined);
       } catch (error) {
         if (!isUnavailable(error)) throw error;
-        metrics.failed('journal-unavailable');
+        metrics.failed(unavailableKind(error));
         onAnswer(error.message);
       }
     }

@@ -26,6 +26,10 @@ export type Retrying = {
 export const isUnavailable = (error: unknown): error is StoreUnavailable | JournalUnavailable =>
   error instanceof StoreUnavailable || error instanceof JournalUnavailable;
 
+/** What it counts as. */
+export const unavailableKind = (error: StoreUnavailable | JournalUnavailable): 'store-unavailable' | 'journal-unavailable' =>
+  error instanceof StoreUnavailable ? 'store-unavailable' : 'journal-unavailable';
+
 /** Repeats `attempt` until the store and the journal let it through. `gave-up`: a drain ended it. Other errors are thrown on. */
 export async function persevere<T>(
   attempt: () => Promise<T>,

@@ -397,6 +397,48 @@ describe('no gap goes unseen', () => {
   });
 });
 
+test('PS44: a store that was put back is caught up also where nobody writes, and the lag tells what it lacks', async () => {
+  const world = createWorld(2);
+  let isHeld = false;
+  const step = (name: string): void => {
+    if (isHeld && name === 'putSegment') throw new StoreUnavailable('read only');
+  };
+  const running = run(world, { step, limits: { ...smallLimits, restoreWindowMs: 3_600_000 } });
+  const type = typists(1, ['a', 'b', 'c', 'd', 'e'].map(nameOf));
+  await append(world, type(20));
+  await until(running.clock, 'stored', () => isCaughtUp(world));
+  const before = structuredClone({ checkpoints: world.storeDisk.checkpoints, documents: world.storeDisk.documents });
+  await append(world, type(20));
+  await until(running.clock, 'stored', () => isCaughtUp(world));
+  isHeld = true;
+  Object.assign(world.storeDisk, before);
+  await pass(running.clock, 2 * smallLimits.lagIntervalMs);
+  expect(running.persister.lag().records).toBe(20);
+  isHeld = false;
+  await until(running.clock, 'caught up', () => isCaughtUp(world));
+  expect(running.errors.filter((error) => error === 'went-back')).toHaveLength(2);
+  expect(running.persister.lag().records).toBe(0);
+  await expectNothingMissing(world, 'after it was put back');
+  await running.persister.stop();
+  expect(running.clock.pending()).toBe(0);
+});
+
+test('PS13: a checkpoint that a newer version wrote meanwhile stops its partition', async () => {
+  const world = createWorld();
+  let isNewer = false;
+  const storeOf = (store: Store): Store => ({
+    ...store,
+    readCheckpoint: (partition) => (isNewer ? Promise.reject(new NewerVersion('checkpoint 2')) : store.readCheckpoint(partition)),
+  });
+  const running = run(world, { storeOf });
+  await append(world, typists(1, documents)(5));
+  await until(running.clock, 'stored', () => isCaughtUp(world));
+  isNewer = true;
+  await pass(running.clock, smallLimits.lagIntervalMs);
+  expect(stateOf(running)).toEqual({ kind: 'stopped', reason: 'NewerVersion: checkpoint 2' });
+  await running.persister.stop();
+});
+
 describe('a store that is away', () => {
   const awayFor = (away: { now: boolean }) => (name: string) => {
     if (away.now && name === 'putSegment') throw new StoreUnavailable('the disk is full');
