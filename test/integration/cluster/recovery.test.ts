@@ -178,15 +178,24 @@ test('CL53: a database that is put back to an earlier time is caught up from Kaf
   const [one, two] = gateways;
   const [ada, ben] = [open(one, 'restored'), open(two, 'restored')];
   const { connection, mongodb } = cluster;
-  const stored = async (): Promise<string | undefined> =>
-    (await readFromStoreAlone(connection, mongodb.url, ['restored'])).get('restored')?.getText('text').toJSON();
+  const journal = await openJournal(cluster);
+  // In a partition into which nothing comes after the database was put back.
+  const quiet = Array.from({ length: 100 }, (_, i) => `quiet ${i}`).find(
+    (name) => partitionOf(journal, name) !== partitionOf(journal, 'restored'),
+  );
+  if (quiet === undefined) throw new Error('all documents are in one partition');
+  const cem = open(one, quiet);
+  const stored = async (document = 'restored'): Promise<string | undefined> =>
+    (await readFromStoreAlone(connection, mongodb.url, [document])).get(document)?.getText('text').toJSON();
   for (let i = 0; i < 30; i++) type(ada, `early ${i}. `);
   await ada.saved();
   expect(await stored()).toContain('early 29. ');
   const yesterday = await dump(mongodb.url);
   for (let i = 0; i < 30; i++) type(ben, `late ${i}. `);
-  await ben.saved();
+  type(cem, 'late, and nothing since. ');
+  await Promise.all([ben, cem].map((client) => client.saved()));
   expect(await stored()).toContain('late 29. ');
+  expect(await stored(quiet)).toBe(cem.text.toJSON());
 
   await mongodb.proxy.refuse();
   mongodb.proxy.cut();
@@ -199,6 +208,7 @@ test('CL53: a database that is put back to an earlier time is caught up from Kaf
   await ben.saved();
   await ada.until('the same text', () => isSame(ada, ben));
   expect(await stored()).toBe(ada.text.toJSON());
+  expect(await stored(quiet)).toBe('late, and nothing since. ');
   await Promise.all(gateways.map((gateway) => gateway.kill()));
   await Promise.all(gateways.map((gateway) => gateway.start()));
   const fresh = open(two, 'restored');
