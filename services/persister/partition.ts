@@ -10,6 +10,7 @@
 import type { Batch, FollowEnd, Journal, JournalUnavailable, Offset, Partition } from '#shared/journal/journal.ts';
 import { createSlices } from '#shared/runtime/slices.ts';
 import { backoffMs, pause } from '#shared/runtime/waiting.ts';
+import { readEnds, staleEndMsMax } from '#shared/store/binding.ts';
 import type { StoreUnavailable } from '#shared/store/store.ts';
 
 import { createAlarm } from './alarm.ts';
@@ -146,15 +147,16 @@ export class PartitionPersister {
 
   /** The checkpoint, or undefined where the persister drains or the partition had to stop. */
   async #findStart(): Promise<Offset | undefined> {
-    const { journal, store, partition } = this.#context;
-    const read = await persevere(async () => {
-      // In this order: another persister may move the checkpoint in between, but never past the end that is read after it.
-      const checkpoint = await store.readCheckpoint(partition);
-      return { checkpoint, highWater: await journal.highWater(partition) };
-    }, this.#flushContext.retrying);
+    const { clock, partition } = this.#context;
+    const { draining } = this.#context.retrying;
+    const read = await persevere(
+      () => readEnds(this.#context, partition, clock.monotonic() + staleEndMsMax, draining),
+      this.#flushContext.retrying,
+    );
     if (read.kind === 'gave-up') return undefined;
     const { checkpoint, highWater } = read.value;
     if (checkpoint > highWater) {
+      if (draining.aborted) return undefined;
       this.#stop(
         `the checkpoint ${checkpoint} is beyond the journal's end ${highWater}: this is not the journal that was stored`,
       );

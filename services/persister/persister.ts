@@ -138,8 +138,8 @@ export function startPersister(parts: PersisterParts): Persister {
 
 /** Whether journal, store and limits go together; waits while one of the two is away. */
 async function checkStart(parts: PersisterParts, retrying: Omit<Retrying, 'onUnavailable'>): Promise<Started> {
-  const { journal, store, limits, logger, metrics } = parts;
-  const checked = await persevere(() => findMismatch(journal, store), {
+  const { journal, store, clock, limits, logger, metrics } = parts;
+  const checked = await persevere(() => findMismatch(journal, store, clock), {
     ...retrying,
     onUnavailable: (error, waitMs) => {
       metrics.failed(unavailableKind(error));

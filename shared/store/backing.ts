@@ -32,7 +32,7 @@ export async function openBacking(
   for (const warning of kafka.warnings) logger.warn({ warning }, 'the topics are set in a way that is dangerous');
   const store = await waitFor(mongodbPlace, () => openMongoStore({ url: config.mongodbUrl, clock, logger }), patience);
   const both = `${kafkaPlace} (topics ${config.kafkaTopicPrefix}.…) and ${mongodbPlace}`;
-  const problems = await waitFor(both, () => findMismatch(kafka.journal, store), patience);
+  const problems = await waitFor(both, () => findMismatch(kafka.journal, store, clock), patience);
   if (problems.length > 0) throw new Error(`${both} do not belong together: ${problems.join('; ')}`);
   return { ...kafka, store };
 }

@@ -5,6 +5,7 @@ import { mergeUpdates } from '#shared/document/merge.ts';
 import { type Batch, type FollowEnd, type Journal, JournalUnavailable } from '#shared/journal/journal.ts';
 import { createMemoryJournal } from '#shared/journal/memory.ts';
 import { nextTurn } from '#shared/runtime/slices.ts';
+import { staleEndMsMax } from '#shared/store/binding.ts';
 import { NewerVersion, type Segment, type Store, StoreUnavailable } from '#shared/store/store.ts';
 import { settle, virtualClock } from '#test/harness/virtual-clock.ts';
 import { nameOf, recordOf, typists } from '#test/simulation/persister/typing.ts';
@@ -81,10 +82,65 @@ describe('starting', () => {
     const world = createWorld();
     await append(world, typists(1, documents)(5));
     world.storeDisk.checkpoints.set(0, 6);
-    expect(await run(world).persister.started).toMatchObject({
+    const running = run(world);
+    await pass(running.clock, staleEndMsMax);
+    expect(await running.persister.started).toMatchObject({
       kind: 'refused',
       reason: expect.stringMatching(/up to 6,.*ends at 5/) as string,
     });
+  });
+
+  /** A journal that tells an old end of its only partition while `isStale`: 3. */
+  const staleUntil =
+    (isStale: () => boolean) =>
+    (journal: Journal): Journal => ({
+      ...journal,
+      highWater: async (partition) => (isStale() ? 3 : journal.highWater(partition)),
+    });
+
+  test('PS45: an end that is older than the checkpoint is asked for again before the start is refused for it', async () => {
+    const world = createWorld();
+    await append(world, typists(1, documents)(5));
+    world.storeDisk.checkpoints.set(0, 5);
+    let isStale = true;
+    const running = run(world, { journalOf: staleUntil(() => isStale) });
+    await pass(running.clock, staleEndMsMax / 2);
+    isStale = false;
+    await pass(running.clock, staleEndMsMax);
+    expect(await running.persister.started).toEqual({ kind: 'started' });
+    expect(running.errors).toEqual([]);
+    await running.persister.stop();
+  });
+
+  test('PS45: and before a partition stops for it, which it does when it stays so', async () => {
+    const world = createWorld();
+    await append(world, typists(1, documents)(5));
+    world.storeDisk.checkpoints.set(0, 5);
+    let isStale = false;
+    let onShare: (partitions: ReadonlySet<number>) => void = () => {};
+    const running = run(world, {
+      journalOf: staleUntil(() => isStale),
+      sharePartitions: (tell) => {
+        onShare = tell;
+        return { stop: async () => {} };
+      },
+    });
+    await settle();
+    isStale = true;
+    onShare(new Set([0]));
+    await pass(running.clock, staleEndMsMax / 2);
+    expect(stateOf(running)).toEqual({ kind: 'starting' });
+    isStale = false;
+    await pass(running.clock, staleEndMsMax);
+    expect(stateOf(running)).toEqual({ kind: 'following' });
+
+    onShare(new Set());
+    await settle();
+    isStale = true;
+    onShare(new Set([0]));
+    await pass(running.clock, staleEndMsMax);
+    expect(stateOf(running)).toMatchObject({ kind: 'stopped', reason: expect.stringContaining("the journal's end 3") as string });
+    await running.persister.stop();
   });
 
   test('PS6: limits that contradict each other are refused', async () => {
