@@ -3,10 +3,11 @@
  *
  * A gateway notices that the journal is away when it appends, and that the store is when somebody opens a document: neither may happen for a while, and how
  * far the persisters are behind it does not notice at all. So it looks at one partition after the other, one each interval: its checkpoint in the store, and
- * its end in the journal. A few requests a second for the whole cluster tell it soon enough, since being behind too far takes minutes.
+ * its end in the journal. A few requests a second for the whole cluster tell it soon enough, since being behind too far takes minutes. Each of the two is
+ * remembered by itself: while the store is away its checkpoints stand still, and just then the journal's ends must count.
  */
 
-import type { Journal, Partition } from '#shared/journal/journal.ts';
+import type { Journal, Offset, Partition } from '#shared/journal/journal.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
 import { gaugeFrom, type Registry } from '#shared/runtime/metrics.ts';
 import type { Store } from '#shared/store/store.ts';
@@ -45,12 +46,13 @@ const look = <T>(ask: () => Promise<T>): Promise<{ readonly found: T | undefined
 
 /** Watches until it is stopped, beginning at once. */
 export function watchStorage({ journal, store, clock, registry }: StorageWatchParts): StorageWatch {
-  const behind = new Map<Partition, number>();
+  const stored = new Map<Partition, Offset>();
+  const ends = new Map<Partition, Offset>();
   let partition: Partition = 0;
   let storeSeen = fine;
   let readingSeen = fine;
   let stopped = false;
-  const behindRecords = (): number => [...behind.values()].reduce((sum, records) => sum + records, 0);
+  const behindRecords = (): number => [...ends].reduce((sum, [at, end]) => sum + Math.max(0, end - (stored.get(at) ?? end)), 0);
 
   const lookOnce = async (): Promise<void> => {
     const at = partition;
@@ -58,10 +60,10 @@ export function watchStorage({ journal, store, clock, registry }: StorageWatchPa
     // In this order, so that what is stored is never ahead.
     const checkpoint = await look(() => store.readCheckpoint(at));
     storeSeen = checkpoint.seen;
+    if (checkpoint.found !== undefined) stored.set(at, checkpoint.found);
     const highWater = await look(() => journal.highWater(at));
     readingSeen = highWater.seen;
-    if (checkpoint.found !== undefined && highWater.found !== undefined)
-      behind.set(at, Math.max(0, highWater.found - checkpoint.found));
+    if (highWater.found !== undefined) ends.set(at, highWater.found);
   };
   const lookLater = (): void => {
     void lookOnce().then(() => {

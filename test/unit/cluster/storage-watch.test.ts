@@ -9,7 +9,7 @@ import { virtualClock } from '#test/harness/virtual-clock.ts';
 import { nameOf, recordOf } from '#test/simulation/persister/typing.ts';
 import { pass } from '#test/simulation/persister/world.ts';
 
-test('CL6: a gateway tells whether store and journal answer, and how far the store is behind', async () => {
+test('CL6, CL65: a gateway tells whether store and journal answer, and how far the store is behind', async () => {
   const clock = virtualClock();
   const away = { store: false, journal: false };
   const disk = createJournalDisk({ partitionCount: 3 });
@@ -42,6 +42,9 @@ test('CL6: a gateway tells whether store and journal answer, and how far the sto
   expect(watch.store()).toEqual({ ok: false, reason: 'no primary' });
   expect(await registry.metrics()).toContain('inkstream_store_ok 0');
   expect(watch.reading().ok).toBe(true);
+  await journal.append(['a', 'b', 'c'].map((name) => recordOf(nameOf(name), Uint8Array.of(0, 0))));
+  await round();
+  expect(watch.behindRecords()).toBe(3);
   away.journal = true;
   away.store = false;
   await round();
