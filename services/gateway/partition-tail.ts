@@ -3,7 +3,7 @@
  *
  * A document opens from the store, which has everything below the partition's checkpoint, and from the journal's records since. Reading those
  * records again for each document that opens would cost as much as all of them together each time. So while any room of a
- * partition is open it is read once, from the checkpoint on, and what comes is kept: the tail. It is bounded, and shrinks as the checkpoint
+ * partition is open it is read once, from the checkpoint on, and what comes is kept: the tail. It is bounded (tail-memory.ts), and shrinks as the checkpoint
  * moves on; a document whose records have left it is read by itself (`readRecords`). It is kept batch by batch, as it came: documents open
  * a thousand times less often than records arrive.
  *
@@ -11,6 +11,7 @@
  * more, ends the tail, and with it every room of the partition.
  */
 
+import type { Keeper, TailMemory } from '#gateway/tail-memory.ts';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Batch, FollowEnd, Following, Journal, JournalRecord, Offset, Partition } from '#shared/journal/journal.ts';
 
@@ -40,11 +41,12 @@ const describeEnd = (end: FollowEnd): string => {
 /** What a record weighs in memory besides its update. */
 const recordOverheadBytes = 200;
 
-type Kept = { readonly batch: Batch; readonly bytes: number };
+/** The records of a batch, and what they keep in memory. */
+type Kept = { readonly records: readonly TailRecord[]; readonly next: Offset; readonly bytes: number };
 
-export class PartitionTail {
+export class PartitionTail implements Keeper {
   readonly #partition: Partition;
-  readonly #bytesMax: number;
+  readonly #memory: TailMemory;
   readonly #onLost: (reason: string) => void;
   readonly #following: Following;
   readonly #listeners = new Map<DocumentName, Set<Listener>>();
@@ -56,9 +58,10 @@ export class PartitionTail {
   #waiting: { readonly offset: Offset; readonly resolve: () => void; readonly reject: (lost: TailLost) => void }[] = [];
 
   /** Follows `partition` from `from` on. `onLost` is called once, when that can't go on. */
-  constructor(journal: Journal, partition: Partition, from: Offset, bytesMax: number, onLost: (reason: string) => void) {
+  constructor(journal: Journal, partition: Partition, from: Offset, memory: TailMemory, onLost: (reason: string) => void) {
     this.#partition = partition;
-    this.#bytesMax = bytesMax;
+    this.#memory = memory;
+    memory.add(this);
     this.#onLost = onLost;
     this.#start = from;
     this.#next = from;
@@ -83,6 +86,10 @@ export class PartitionTail {
     return this.#kept.length === 0;
   }
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Throws `TailLost` where nothing comes any more. */
   assertFollowing(): void {
     if (this.#lost !== undefined) throw this.#lost;
@@ -99,11 +106,9 @@ export class PartitionTail {
   recordsOf(document: DocumentName, from: Offset): readonly TailRecord[] {
     if (from < this.#start) throw new Error(`the tail begins at ${this.#start}, after ${from}`);
     const records: TailRecord[] = [];
-    for (const { batch } of this.#kept) {
-      if (batch.next <= from) continue;
-      for (const entry of batch.records) {
-        if ('record' in entry && entry.record.document === document && entry.offset >= from) records.push(entry);
-      }
+    for (const kept of this.#kept) {
+      if (kept.next <= from) continue;
+      for (const entry of kept.records) if (entry.record.document === document && entry.offset >= from) records.push(entry);
     }
     return records;
   }
@@ -120,14 +125,16 @@ export class PartitionTail {
 
   /** Lets go of the batches that are wholly below `below`. */
   trim(below: Offset): void {
-    const count = this.#kept.findIndex(({ batch }) => batch.next > below);
+    const count = this.#kept.findIndex(({ next }) => next > below);
     this.#drop(count === -1 ? this.#kept.length : count);
   }
 
+  dropOldest(): void {
+    this.#drop(1);
+  }
+
   stop(): Promise<void> {
-    this.#lost ??= new TailLost(`partition ${this.#partition} is not followed any more`);
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#lost);
-    return this.#following.stop();
+    return this.#end(`partition ${this.#partition} is not followed any more`);
   }
 
   #take(batch: Batch): void {
@@ -144,34 +151,45 @@ export class PartitionTail {
   }
 
   #keep(batch: Batch): void {
+    const records: TailRecord[] = [];
     let bytes = 0;
     for (const entry of batch.records) {
-      // What is no record was nobody's edit that we could show; the persister sets it aside and says so.
-      if (!('record' in entry)) continue;
-      bytes += entry.record.update.length + recordOverheadBytes;
-      for (const listener of this.#listeners.get(entry.record.document) ?? []) listener(entry);
+      if ('record' in entry) {
+        records.push(entry);
+        bytes += entry.record.update.length + recordOverheadBytes;
+        for (const listener of this.#listeners.get(entry.record.document) ?? []) listener(entry);
+      } else {
+        // Nobody's edit that we could show; the persister sets it aside and says so. It may be part of the very buffer that records are views of.
+        bytes += entry.bytes.length;
+      }
     }
-    this.#kept.push({ batch, bytes });
+    if (records.length === 0) return;
+    this.#kept.push({ records, next: batch.next, bytes });
     this.#bytes += bytes;
-    let count = 0;
-    for (let left = this.#bytes; left > this.#bytesMax; count++) left -= this.#kept[count]?.bytes ?? left;
-    this.#drop(count);
+    this.#memory.take(bytes);
   }
 
   #drop(count: number): void {
     if (count === 0) return;
-    for (const { batch, bytes } of this.#kept.splice(0, count)) {
+    for (const { next, bytes } of this.#kept.splice(0, count)) {
       this.#bytes -= bytes;
-      this.#start = batch.next;
+      this.#memory.giveBack(bytes);
+      this.#start = next;
     }
   }
 
   #lose(reason: string): void {
     if (this.#lost !== undefined) return;
-    this.#lost = new TailLost(`partition ${this.#partition}: ${reason}`);
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#lost);
-    void this.#following.stop();
+    void this.#end(`partition ${this.#partition}: ${reason}`);
     this.#onLost(reason);
+  }
+
+  #end(reason: string): Promise<void> {
+    this.#lost ??= new TailLost(reason);
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#lost);
+    this.#drop(this.#kept.length);
+    this.#memory.remove(this);
+    return this.#following.stop();
   }
 }
 

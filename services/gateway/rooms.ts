@@ -9,11 +9,13 @@
  *     read the high-water mark      what was acknowledged before now is below it
  *     read the store                a snapshot and segments, covering at least the checkpoint
  *     wait for the high-water mark  then nothing that was acknowledged is missing
+ *     load what was read            and keep what comes of the document meanwhile: the tail may have to let go of it
  *
  * A room goes when nobody was in it for `roomIdleMs` and everything in it is durable, or at once where memory is short.
  */
 
 import { PartitionTail, readRecords, type TailRecord } from '#gateway/partition-tail.ts';
+import { TailMemory } from '#gateway/tail-memory.ts';
 import { type Member, Room } from '#gateway/room.ts';
 import type { RoomMemory, RoomParts } from '#gateway/room-parts.ts';
 import type { DocumentState } from '#shared/document/document-state.ts';
@@ -53,6 +55,9 @@ type Open = { readonly kind: 'open'; readonly room: Room; readonly deafen: () =>
 
 type FollowedPartition = { readonly tail: PartitionTail; rooms: number; openings: number };
 
+/** What came of a document while it was loaded. */
+type Meanwhile = { readonly records: readonly TailRecord[]; readonly end: () => void };
+
 /** How often empty rooms are looked for, and tails shortened to the checkpoint. */
 const sweepMs = 1_000;
 
@@ -62,6 +67,7 @@ export class Rooms {
   readonly #partitions = new Map<Partition, FollowedPartition>();
   /** Documents that are being opened count with what was read of them. */
   readonly #memory: RoomMemory;
+  readonly #tailMemory: TailMemory;
   #opened = 0;
   #stopped = false;
   #isTrimming = false;
@@ -69,6 +75,7 @@ export class Rooms {
   constructor(parts: RoomsParts) {
     this.#parts = parts;
     this.#memory = { bytes: 0, bytesMax: parts.roomsLimits.roomsBytesMax };
+    this.#tailMemory = new TailMemory(parts.roomsLimits.tailBytesMax);
     this.#sweepLater();
   }
 
@@ -161,11 +168,13 @@ export class Rooms {
     const followed = this.#follow(partition, checkpoint);
     const { tail } = followed;
     followed.openings++;
+    let meanwhile: Meanwhile | undefined;
     try {
       const highWater = await journal.highWater(partition);
       const stored = await readDocument(store, document);
       await tail.reached(highWater);
       const upto = tail.next;
+      meanwhile = this.#gather(tail, document);
       const records =
         checkpoint >= tail.start
           ? tail.recordsOf(document, checkpoint)
@@ -176,8 +185,9 @@ export class Rooms {
       const state = await loadDocumentState(updates, pause).finally(() => {
         this.#memory.bytes -= bytes;
       });
-      return this.#enter(document, followed, upto, state);
+      return this.#enter(document, followed, meanwhile.records, state);
     } finally {
+      meanwhile?.end();
       followed.openings--;
       this.#releaseIfUnused(partition, followed);
     }
@@ -188,8 +198,24 @@ export class Rooms {
     return tail.next > from ? readRecords(this.#parts.journal, document, from, upto) : Promise.resolve([]);
   }
 
-  /** Everything below `upto` is in the room: from here on records go to it as they come. No await may come between. */
-  #enter(document: DocumentName, followed: FollowedPartition, upto: Offset, state: DocumentState): Room {
+  /** Keeps what comes of a document from now on. It counts with the bytes of all documents. */
+  #gather(tail: PartitionTail, document: DocumentName): Meanwhile {
+    const records: TailRecord[] = [];
+    let bytes = 0;
+    const deafen = tail.listen(document, (record) => {
+      records.push(record);
+      bytes += record.record.update.length;
+      this.#memory.bytes += record.record.update.length;
+    });
+    const end = (): void => {
+      deafen();
+      this.#memory.bytes -= bytes;
+    };
+    return { records, end };
+  }
+
+  /** All but what came `meanwhile` is in the state: from here on records go to the room as they come. No await may come between. */
+  #enter(document: DocumentName, followed: FollowedPartition, meanwhile: readonly TailRecord[], state: DocumentState): Room {
     followed.tail.assertFollowing();
     const origin = `${this.#parts.origin}.${this.#opened++}`;
     const onDiscarded = (gone: Room): void => this.#forget(gone);
@@ -201,7 +227,7 @@ export class Rooms {
       this.#parts.logger.error({ document, fault }, 'a record does not fit its document; the document is read again');
       room.discard();
     };
-    for (const record of followed.tail.recordsOf(document, upto)) hear(record);
+    for (const record of meanwhile) hear(record);
     // Nobody would be told that a room is gone which nobody knows yet, and what they type into it would be lost.
     if (room.isDiscarded) throw new Error('a record that came during the opening does not fit the document');
     const deafen = followed.tail.listen(document, hear);
@@ -214,9 +240,8 @@ export class Rooms {
   #follow(partition: Partition, from: Offset): FollowedPartition {
     const known = this.#partitions.get(partition);
     if (known !== undefined) return known;
-    const { journal, roomsLimits, logger } = this.#parts;
-    const bytesMax = Math.floor(roomsLimits.tailBytesMax / journal.identity.partitionCount);
-    const tail = new PartitionTail(journal, partition, from, bytesMax, (reason) => {
+    const { journal, logger } = this.#parts;
+    const tail = new PartitionTail(journal, partition, from, this.#tailMemory, (reason) => {
       logger.error({ partition, reason }, 'a partition can not be followed any more; its documents are read again');
       this.#partitions.delete(partition);
       for (const room of [...this.open()]) if (journal.partitionOf(room.document) === partition) room.discard();

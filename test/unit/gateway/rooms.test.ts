@@ -315,3 +315,24 @@ test('GW80: a record that does not fit, and comes while its document is opened, 
   expect(connection.closing()?.code).toBe(1013);
   expect([client.synced, gateway.rooms.size]).toEqual([false, 0]);
 });
+
+test('GW109: a document that loads slowly has what came meanwhile, though the tail could not keep it', async () => {
+  let gate = (): void => {};
+  const { clock, elsewhere, open } = world(() => {}, {
+    pause: () => new Promise((resolve) => (gate = resolve)),
+    limits: { tailBytesMax: 1 },
+  });
+  await elsewhere.append([record('a', 'x'.repeat(2 ** 20))]);
+  const { client, connection } = open();
+  await pass(clock);
+  expect(client.synced).toBe(false);
+  await elsewhere.append([record('b', 'other'), record('a', 'meanwhile')]);
+  await pass(clock);
+  for (let step = 0; step < 10; step++) {
+    gate();
+    await pass(clock);
+  }
+  expect(connection.closing()).toBeUndefined();
+  expect(client.text.toJSON()).toContain('meanwhile');
+  expect(client.text.length).toBe(2 ** 20 + 'meanwhile'.length);
+});
