@@ -8,6 +8,7 @@
  *     follow the partition from it  (or find it followed already)
  *     read the high-water mark      what was acknowledged before now is below it
  *     read the store                a snapshot and segments, covering at least the checkpoint
+ *     read the checkpoint again     lower than before: the store was put back in between, and what was read may have a hole
  *     wait for the high-water mark  then nothing that was acknowledged is missing
  *     load what was read            and keep what comes of the document meanwhile: the tail may have to let go of it
  *
@@ -25,7 +26,7 @@ import type { Journal, Offset, Partition } from '#shared/journal/journal.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { readDocument } from '#shared/store/load.ts';
-import { type Store, StoreCorrupt } from '#shared/store/store.ts';
+import { type Store, StoreCorrupt, StoreUnavailable } from '#shared/store/store.ts';
 import { type Closing, restarting, tryLater, unreadable } from '#shared/wire/close-codes.ts';
 
 export type RoomsLimits = {
@@ -172,6 +173,9 @@ export class Rooms {
     try {
       const highWater = await journal.highWater(partition);
       const stored = await readDocument(store, document);
+      const standing = await store.readCheckpoint(partition);
+      if (standing < checkpoint)
+        throw new StoreUnavailable(`the store was put back while it was read: from ${checkpoint} to ${standing}`);
       await tail.reached(highWater);
       const upto = tail.next;
       meanwhile = this.#gather(tail, document);

@@ -336,3 +336,24 @@ test('GW109: a document that loads slowly has what came meanwhile, though the ta
   expect(client.text.toJSON()).toContain('meanwhile');
   expect(client.text.length).toBe(2 ** 20 + 'meanwhile'.length);
 });
+
+test('GW110: a store that is put back while a document is read gives no document with a hole', async () => {
+  let putBack = (): void => {};
+  const { clock, elsewhere, store, storeDisk, open } = world((step) => {
+    if (step === 'readHead') putBack();
+  });
+  await elsewhere.append([record('a', 'stored '), record('a', 'lost ')]);
+  await store.putSegment({ document: doc, first: 0, last: 0, update: updateOf('stored ') });
+  await store.moveCheckpoint(0, 0, 1);
+  const before = structuredClone({ checkpoints: storeDisk.checkpoints, documents: storeDisk.documents });
+  await store.putSegment({ document: doc, first: 1, last: 1, update: updateOf('lost ') });
+  await store.moveCheckpoint(0, 1, 2);
+  putBack = () => void Object.assign(storeDisk, before);
+  const { client, connection } = open();
+  await pass(clock, 2_000);
+  expect(connection.closing()?.code).toBe(1013);
+  expect([client.synced, connection.messages]).toEqual([false, []]);
+  const again = open();
+  await pass(clock);
+  expect(again.client.text.toJSON().split(' ').toSorted()).toEqual(['', 'lost', 'stored']);
+});
