@@ -63,7 +63,7 @@ async function makeTopics(admin: Admin, config: ProvisionConfig): Promise<void> 
       return;
     } catch (error) {
       if (!failuresIn(error).every(({ type }) => type === 'UNKNOWN_TOPIC_OR_PARTITION')) throw error;
-      await pause(systemClock, settlingPauseMs, new AbortController().signal);
+      await pause(systemClock, settlingPauseMs);
     }
   }
 }
@@ -112,4 +112,4 @@ async function run(config: ProvisionConfig, logger: Logger): Promise<void> {
   if (faults.length > 0) throw new Error(faults.join('; '));
 }
 
-await runProgram('provision', readConfig(process.env), run);
+await runProgram('provision', readConfig(process.env), run, 1);

@@ -93,4 +93,4 @@ async function run(config: PersisterConfig & { readonly command: Command }, logg
   }
 }
 
-await runProgram('dead-letters', readCall(process.argv.slice(2), process.env), run);
+await runProgram('dead-letters', readCall(process.argv.slice(2), process.env), run, 1);

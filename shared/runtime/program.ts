@@ -1,11 +1,11 @@
 /**
  * How a process begins and fails to: what every `main.ts` does around its own work.
  *
- * Exit codes: 0 drained; 1 could not start or go on, or something stayed with the clients; 2 the settings are wrong. Whoever started it reads one
+ * Exit codes: 0 drained, or told to stop before it was ready; 1 could not start or go on, or something stayed with the clients; 2 the settings are wrong. Whoever started it reads one
  * line that says what to do, the last one on stderr, and a supervisor knows by the code whether trying again can help.
  */
 
-import { onUncaught } from './shutdown.ts';
+import { endOnSignal, onUncaught } from './shutdown.ts';
 import { createLogger, type Logger, type logLevels } from './telemetry.ts';
 
 /** Thrown where settings turn out to be wrong only once something else is known; a line each. */
@@ -26,12 +26,14 @@ const keepAliveMs = 60_000;
 
 /**
  * Runs a program with the configuration that was read. `run` resolves when the program serves; from then on it lives by what it listens to. Where
- * it rejects the process ends.
+ * it rejects the process ends. One that is told to stop while it starts ends with `interruptedCode`: a service has done all that it should then, a command
+ * has not.
  */
 export async function runProgram<Config extends { readonly logLevel: (typeof logLevels)[number] }>(
   service: string,
   read: ReadConfig<Config>,
   run: (config: Config, logger: Logger) => Promise<void>,
+  interruptedCode = 0,
 ): Promise<void> {
   if ('faults' in read) {
     createLogger(service, 'info').fatal({ faults: read.faults }, read.faults.join('; '));
@@ -40,6 +42,7 @@ export async function runProgram<Config extends { readonly logLevel: (typeof log
   }
   const logger = createLogger(service, read.config.logLevel);
   onUncaught(logger);
+  endOnSignal(logger, interruptedCode);
   const keepAlive = setInterval(() => {}, keepAliveMs);
   try {
     await run(read.config, logger);

@@ -1,8 +1,9 @@
 /** How the processes of a cluster begin and fail to: real ones, with nothing behind them. */
 
 import { createServer, type AddressInfo } from 'node:net';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { endOfProgram, type ProgramEnd } from '#test/harness/program.ts';
+import { temporaryDirectory } from '#test/harness/temporary-directory.ts';
 
 const programs = [
   ['a gateway', ['services/gateway/main.ts']],
@@ -79,3 +80,28 @@ test.for(programs.slice(0, 2))(
     expect(end.stderr).not.toContain('open-sesame');
   },
 );
+
+/** Sends SIGTERM to the process that it is loaded into, as soon as that listens for it. */
+const stopAtOnce = `data:text/javascript,${encodeURIComponent(
+  `process.on('newListener', (name) => name === 'SIGTERM' && setImmediate(() => process.kill(process.pid, name)));`,
+)}`;
+
+test.for([
+  ['a gateway', 'services/gateway/main.ts', 0],
+  ['a persister', 'services/persister/main.ts', 0],
+  ['standalone', 'services/standalone/main.ts', 0],
+  ['provisioning', 'deploy/provision.ts', 1],
+] as const)('CL66: %s that is told to stop while it starts ends at once, and says so', async ([name, program, code]) => {
+  const directory = temporaryDirectory();
+  onTestFinished(directory.remove);
+  const { KAFKA_BROKERS } = places;
+  const settings = {
+    'a gateway': { ...places, START_WAIT_MS: 600_000 },
+    'a persister': { ...places, START_WAIT_MS: 600_000 },
+    standalone: { PORT: 0, DATA_DIR: directory.path },
+    provisioning: { KAFKA_BROKERS, START_WAIT_MS: 600_000 },
+  }[name];
+  const end = await endOfProgram(['--import', stopAtOnce, program], settings);
+  expect(wordsOf(end).at(-1)).toBe('told to stop before it was ready: ending at once');
+  expect([end.code, end.stdout]).toEqual([code, '']);
+});
