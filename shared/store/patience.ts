@@ -42,7 +42,7 @@ export async function waitFor<T>(what: string, attempt: () => Promise<T>, patien
     if (outcome === 'late' || clock.monotonic() + pauseMs >= deadlineMs)
       throw new Error(`${what} could not be used within ${waitMs} ms (${variableName('startWaitMs')}): ${reason}`);
     logger.warn({ what, reason, pauseMs: Math.round(pauseMs) }, 'the start waits for something that is away');
-    await pause(clock, pauseMs, new AbortController().signal);
+    await pause(clock, pauseMs);
   }
 }
 
