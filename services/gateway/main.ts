@@ -46,7 +46,10 @@ async function run(config: GatewayConfig, logger: Logger): Promise<void> {
     writersMustWait: () => (storage.behindRecords() > config.storeLagRecordsMax ? 'the store is too far behind' : undefined),
     condition: () => ({ store: { ...storage.store(), behindRecords: storage.behindRecords() }, reading: storage.reading() }),
   });
-  onStop(logger, () => stop(config, gateway, backing, logger));
+  onStop(logger, () => {
+    storage.stop();
+    return stop(config, gateway, backing, logger);
+  });
   sayReady('gateway', urlOf(config.tlsCertFile === '' ? 'http' : 'https', config.host, gateway.port));
 }
 
@@ -60,7 +63,6 @@ async function stop(config: GatewayConfig, gateway: Gateway, backing: Backing, l
   }
   await gateway.close();
   await backing.close();
-  await backing.store.close();
   logger.info({}, 'stopped; everything is saved');
   return 0;
 }

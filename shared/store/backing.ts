@@ -6,14 +6,13 @@ import type { Clock } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import type { BackingConfig } from './backing-settings.ts';
 import { findMismatch } from './binding.ts';
+import { clientFor } from './mongo/place.ts';
 import { openMongoStore } from './mongo.ts';
 import { waitFor } from './patience.ts';
 import type { Store } from './store.ts';
 
+/** `close` closes all of it. */
 export type Backing = Kafka & { readonly store: Store };
-
-/** Servers and database, without who it is that connects. */
-const placeOf = (url: string): string => url.replace(/^([a-z+]+:\/\/)[^@/]*@/u, '$1').replace(/\?.*$/su, '');
 
 /**
  * Opens Kafka and MongoDB, and makes sure that they belong together.
@@ -26,7 +25,7 @@ export async function openBacking(
   const { clock, logger, clientId } = parts;
   const patience = { clock, logger, deadlineMs: clock.monotonic() + config.startWaitMs, waitMs: config.startWaitMs };
   const kafkaPlace = `Kafka at ${config.kafkaBrokers}`;
-  const mongodbPlace = `MongoDB at ${placeOf(config.mongodbUrl)}`;
+  const mongodbPlace = `MongoDB at ${clientFor(config.mongodbUrl, {}).place.name}`;
   const connection = connectionOf(config, clientId);
   const kafka = await waitFor(kafkaPlace, () => openKafka(connection, { clock, logger }), patience);
   for (const warning of kafka.warnings) logger.warn({ warning }, 'the topics are set in a way that is dangerous');
@@ -34,5 +33,9 @@ export async function openBacking(
   const both = `${kafkaPlace} (topics ${config.kafkaTopicPrefix}.…) and ${mongodbPlace}`;
   const problems = await waitFor(both, () => findMismatch(kafka.journal, store, clock), patience);
   if (problems.length > 0) throw new Error(`${both} do not belong together: ${problems.join('; ')}`);
-  return { ...kafka, store };
+  const close = async (): Promise<void> => {
+    await kafka.close();
+    await store.close();
+  };
+  return { ...kafka, store, close };
 }

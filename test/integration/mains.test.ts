@@ -105,3 +105,10 @@ test.for([
   expect(wordsOf(end).at(-1)).toBe('told to stop before it was ready: ending at once');
   expect([end.code, end.stdout]).toEqual([code, '']);
 });
+
+test('CL2: of a malformed URL of the database only what is wrong with it is said, and nothing is waited for', async () => {
+  const MONGODB_URL = 'mongodb://ada:open/sesame@127.0.0.1:9/inkstream';
+  const end = await endOfProgram(['services/gateway/main.ts'], { ...places, MONGODB_URL, START_WAIT_MS: 600_000 });
+  expect(wordsOf(end)).toEqual([expect.stringContaining('the MongoDB URL is malformed')]);
+  expect(end.stderr).not.toContain('sesame');
+});
