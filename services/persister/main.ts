@@ -8,7 +8,7 @@ import { createRegistry } from '#shared/runtime/metrics.ts';
 import { urlOf } from '#shared/runtime/process-settings.ts';
 import { runProgram, sayReady } from '#shared/runtime/program.ts';
 import { onStop } from '#shared/runtime/shutdown.ts';
-import { startStatusServer } from '#shared/runtime/status-server.ts';
+import { type ServiceState, startStatusServer } from '#shared/runtime/status-server.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { openBacking } from '#shared/store/backing.ts';
 
@@ -17,10 +17,19 @@ import { registerPersisterMetrics } from './metrics.ts';
 import { type Persister, startPersister } from './persister.ts';
 
 async function run(config: PersisterConfig, logger: Logger): Promise<void> {
+  const registry = createRegistry();
+  let state: ServiceState = 'starting';
+  let condition: () => Readonly<Record<string, unknown>> = () => ({});
+  // Before anything else: one that can't have its port must not have taken partitions from others.
+  const server = await startStatusServer({
+    host: config.host,
+    port: config.port,
+    registry,
+    state: () => state,
+    condition: () => condition(),
+  });
   const backing = await openBacking(config, { clientId: `inkstream-persister-${randomUUID()}`, clock: systemClock, logger });
   const { journal, store, sharePartitions, deadLetters } = backing;
-  const registry = createRegistry();
-  let isDraining = false;
   const persister: Persister = startPersister({
     journal,
     store,
@@ -31,24 +40,19 @@ async function run(config: PersisterConfig, logger: Logger): Promise<void> {
     metrics: registerPersisterMetrics(registry, () => persister.lag()),
     deadLetter: deadLetters.append,
   });
-  const started = await persister.started;
-  if (started.kind === 'refused') throw new Error(started.reason);
-  const server = await startStatusServer({
-    host: config.host,
-    port: config.port,
-    registry,
-    isDraining: () => isDraining,
-    condition: () => ({ persister: { ...persister.status(), lag: persister.lag() } }),
-  });
+  condition = () => ({ persister: { ...persister.status(), lag: persister.lag() } });
   onStop(logger, async () => {
-    isDraining = true;
+    state = 'draining';
     await persister.stop();
     server.close();
     await backing.close();
-    await store.close();
     logger.info({}, 'stopped');
     return 0;
   });
+  const started = await persister.started;
+  if (started.kind === 'refused') throw new Error(started.reason);
+  if (started.kind === 'stopped') return;
+  state = 'ready';
   sayReady('persister', urlOf('http', config.host, server.port));
 }
 

@@ -1,7 +1,8 @@
 /**
  * Where a process that serves no people tells how it is: `/healthz`, `/readyz` and `/metrics`, for an orchestrator and for Prometheus.
  *
- * Such a process is ready as long as it does its work; what is away or late is in the body, and does not change the answer, since nothing would be
+ * It is there from the beginning: a process that can't have its port must know before it takes part in anything, and one that waits for what it stands on
+ * is alive. Such a process is ready as long as it does its work; what is away or late is in the body, and does not change the answer, since nothing would be
  * better if it were restarted for that.
  */
 
@@ -9,12 +10,14 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from './metrics.ts';
 
+export type ServiceState = 'starting' | 'ready' | 'draining';
+
 export type StatusServerParts = {
   readonly host: string;
   /** 0 = any free. */
   readonly port: number;
   readonly registry: Registry;
-  readonly isDraining: () => boolean;
+  readonly state: () => ServiceState;
   /** Goes into the body of `/readyz`. */
   readonly condition: () => Readonly<Record<string, unknown>>;
 };
@@ -41,14 +44,12 @@ const plain = (response: ServerResponse, status: number, text: string): void =>
   answer(response, status, 'text/plain; charset=utf-8', `${text}\n`);
 
 async function answerGet(path: string, response: ServerResponse, parts: StatusServerParts): Promise<void> {
-  const { registry, isDraining, condition } = parts;
+  const { registry, state, condition } = parts;
   switch (path) {
     case '/healthz':
       return json(response, 200, { status: 'alive' });
     case '/readyz':
-      return isDraining()
-        ? json(response, 503, { status: 'draining', ...condition() })
-        : json(response, 200, { status: 'ready', ...condition() });
+      return json(response, state() === 'ready' ? 200 : 503, { status: state(), ...condition() });
     case '/metrics':
       return answer(response, 200, registry.contentType, await registry.metrics());
     default:

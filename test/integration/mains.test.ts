@@ -106,6 +106,16 @@ test.for([
   expect([end.code, end.stdout]).toEqual([code, '']);
 });
 
+test('CL67: a persister whose port is taken ends before it asks anything of Kafka', async () => {
+  const other = createServer();
+  onTestFinished(() => void other.close());
+  await new Promise<void>((listening) => void other.listen(0, '127.0.0.1', listening));
+  const { port } = other.address() as AddressInfo;
+  const end = await endOfProgram(['services/persister/main.ts'], { ...places, PORT: port, START_WAIT_MS: 600_000 });
+  expect(wordsOf(end)).toEqual([expect.stringContaining(`can't listen on 127.0.0.1, port ${port}`)]);
+  expect([end.code, end.stdout]).toEqual([1, '']);
+});
+
 test('CL2: of a malformed URL of the database only what is wrong with it is said, and nothing is waited for', async () => {
   const MONGODB_URL = 'mongodb://ada:open/sesame@127.0.0.1:9/inkstream';
   const end = await endOfProgram(['services/gateway/main.ts'], { ...places, MONGODB_URL, START_WAIT_MS: 600_000 });

@@ -1,12 +1,12 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { createRegistry } from '#shared/runtime/metrics.ts';
-import { startStatusServer, type StatusServerParts } from '#shared/runtime/status-server.ts';
+import { type ServiceState, startStatusServer, type StatusServerParts } from '#shared/runtime/status-server.ts';
 
 async function start(parts: Partial<StatusServerParts> = {}) {
   const registry = createRegistry();
   const condition = () => ({ persister: { ok: true } });
-  const server = await startStatusServer({ host: '127.0.0.1', port: 0, registry, isDraining: () => false, condition, ...parts });
+  const server = await startStatusServer({ host: '127.0.0.1', port: 0, registry, state: () => 'ready', condition, ...parts });
   onTestFinished(() => server.close());
   const ask = async (path: string, method = 'GET') => {
     const response = await fetch(`http://127.0.0.1:${server.port}${path}`, { method });
@@ -16,15 +16,17 @@ async function start(parts: Partial<StatusServerParts> = {}) {
 }
 
 test('CL5: a process that serves no people answers /healthz, /readyz with its condition, and /metrics', async () => {
-  let isDraining = false;
-  const { ask } = await start({ isDraining: () => isDraining });
+  let state: ServiceState = 'starting';
+  const { ask } = await start({ state: () => state });
+  expect(await ask('/readyz')).toEqual({ status: 503, body: '{"status":"starting","persister":{"ok":true}}\n' });
+  state = 'ready';
   expect(await ask('/healthz')).toEqual({ status: 200, body: '{"status":"alive"}\n' });
   expect(await ask('/readyz?now')).toEqual({ status: 200, body: '{"status":"ready","persister":{"ok":true}}\n' });
   expect((await ask('/metrics')).body).toContain('process_cpu_seconds_total');
   expect((await ask('/')).status).toBe(404);
   expect((await ask('/healthz', 'POST')).status).toBe(405);
   expect(await ask('/healthz', 'HEAD')).toEqual({ status: 200, body: '' });
-  isDraining = true;
+  state = 'draining';
   expect(await ask('/readyz')).toEqual({ status: 503, body: '{"status":"draining","persister":{"ok":true}}\n' });
 });
 
