@@ -24,7 +24,7 @@ import type { Broadcast } from './broadcast.ts';
 import type { DeadLetterTopic } from './dead-letter.ts';
 import { type Journal, JournalUnavailable, type Offset, type Partition } from './journal.ts';
 import { Appends } from './kafka/appends.ts';
-import { createClient, createCluster, type KafkaConnection } from './kafka/connection.ts';
+import { createClient, type KafkaConnection } from './kafka/connection.ts';
 import { createDeadLetters } from './kafka/dead-letters.ts';
 import { shareByGroup } from './kafka/group-sharing.ts';
 import { Link } from './kafka/link.ts';
@@ -46,7 +46,7 @@ const defaultReaderLimits: ReaderLimits = {
   partitionBytesMax: mebibyte,
   fetchBytesMax: 2 * mebibyte,
   retryMsMin: 50,
-  retryMsMax: 2_000,
+  retryMsMax: 500,
 };
 
 /** For so long, in ms, a topic that is missing may be one that a broker has not heard of. */
@@ -99,14 +99,14 @@ async function untilHeardOf(first: TopicsFound, ask: () => Promise<TopicsFound>,
 async function examine(connection: KafkaConnection, link: Link, { clock, logger }: KafkaParts): Promise<Facts> {
   const { topicPrefix } = connection;
   const updates = topicName(topicPrefix, 'updates');
-  const admin = createClient(connection, logger).admin();
+  const admin = createClient(connection, logger, () => link.addresses()).admin();
   try {
     await admin.connect();
     const facts = await untilHeardOf(await readTopics(admin, topicPrefix), () => readTopics(admin, topicPrefix), clock);
     const { faults, warnings } = judgeTopics(topicPrefix, facts);
     const found = facts.get(updates);
     if (faults.length > 0 || found === undefined) throw new KafkaMisconfigured(faults.join('; '));
-    const id = await link.ask(undefined, (broker) => readTopicId(broker, updates));
+    const id = await link.askAny((broker) => readTopicId(broker, updates));
     const notTold = `the brokers do not tell topics apart that were made anew (they are older than Kafka 2.8)`;
     return {
       id: id ?? `topic ${updates}`,
@@ -195,7 +195,7 @@ async function trimTopic(link: Link, topic: string, partition: Partition, below:
   const highWater = await link.offsetOf(topic, partition, -1);
   const offset = Math.min(below, highWater);
   if (offset <= (await link.offsetOf(topic, partition, -2))) return;
-  const node = (await link.leaders())(topic, partition);
+  const node = await link.leaderOf(topic, partition);
   const code = await link.ask(node, (broker) => deleteRecords(broker, topic, partition, offset, replicationMsMax));
   if (code === errorCodes.none) return;
   link.relearn();
@@ -212,9 +212,8 @@ export async function openKafka(connection: KafkaConnection, parts: KafkaParts):
   const presence = topicName(connection.topicPrefix, 'presence');
   const deadLetter = topicName(connection.topicPrefix, 'dead-letter');
   const topics = [updates, presence, deadLetter];
-  const makeCluster = () => createCluster(connection, logger);
-  const waiting = new Link(makeCluster, topics);
-  const free = new Link(makeCluster, topics);
+  const waiting = new Link({ connection, topics, clock, logger });
+  const free = new Link({ connection, topics, clock, logger });
   const facts = await examine(connection, free, parts).catch((error: unknown) => {
     free.close();
     throw error;
@@ -223,7 +222,7 @@ export async function openKafka(connection: KafkaConnection, parts: KafkaParts):
   await waiting.leaders();
   const limits = { ...defaultReaderLimits, ...parts.readerLimits };
   const reader = new Reader({ waiting, catchingUp: free, clock, logger, limits });
-  const client = createClient(connection, logger);
+  const client = createClient(connection, logger, () => free.addresses());
   const journal = createJournal(facts, updates, { waiting, free }, reader);
   const messageBytesMax = presenceMessageBytesMax;
   const { partitionOf } = journal;

@@ -145,12 +145,13 @@ export class Appends {
       messages: slots.map(({ outgoing }) => outgoing.message),
     }));
     const leaderOf = await link.leaders();
-    const byLeader = Map.groupBy(data, ({ partition }) => leaderOf(topic, partition));
+    const byLeader = Map.groupBy(data, ({ partition }) => {
+      const node = leaderOf(topic, partition);
+      if (node === undefined) throw new JournalUnavailable(`Kafka: partition ${partition} of ${topic} has no leader now`);
+      return node;
+    });
     const answers = await Promise.all(
-      [...byLeader].map(([node, parts]) => {
-        if (node === undefined) throw new JournalUnavailable(`Kafka: a partition of ${topic} has no leader now`);
-        return link.ask(node, (broker) => produce(broker, parts, -1, limits.replicationMsMax));
-      }),
+      [...byLeader].map(([node, parts]) => link.ask(node, (broker) => produce(broker, parts, -1, limits.replicationMsMax))),
     );
     return answers.flat();
   }

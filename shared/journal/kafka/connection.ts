@@ -1,8 +1,9 @@
 /** How a Kafka cluster is reached, and the parts that reach it. */
 
 import kafkajs, { type Kafka as KafkaClient, type SASLOptions } from 'kafkajs';
-import Cluster from 'kafkajs/src/cluster/index.js';
+import Broker from 'kafkajs/src/broker/index.js';
 import createLogger from 'kafkajs/src/loggers/index.js';
+import ConnectionPool from 'kafkajs/src/network/connectionPool.js';
 import createSocketFactory from 'kafkajs/src/network/socketFactory.js';
 import type { ConnectionOptions } from 'node:tls';
 import type { Logger } from '#shared/runtime/telemetry.ts';
@@ -52,20 +53,72 @@ const clientOptions = ({ brokers, clientId, tls, sasl, requestMsMax = 5_000 }: K
   retry: { initialRetryTime: 50, maxRetryTime: 500, retries: brokers.length },
 });
 
-/** kafkajs's public client: for what is done seldom (administration, the consumer group). */
-export const createClient = (connection: KafkaConnection, logger: Logger): KafkaClient =>
-  new kafkajs.Kafka({ ...clientOptions(connection), logLevel: kafkajs.logLevel.INFO, logCreator: loggingTo(logger) });
-
-/** A set of connections to all brokers, of kafkajs's own making, beneath its public client. */
-export const createCluster = (connection: KafkaConnection, logger: Logger): Cluster =>
-  new Cluster({
+/**
+ * kafkajs's public client: for what is done seldom (administration, the consumer group). It stays with a first address that is silent, so it
+ * is better given `addresses`, which are asked for at each connect, the best one first.
+ */
+export const createClient = (
+  connection: KafkaConnection,
+  logger: Logger,
+  addresses?: () => Promise<readonly string[]>,
+): KafkaClient =>
+  new kafkajs.Kafka({
     ...clientOptions(connection),
-    ssl: connection.tls,
-    logger: createLogger.createLogger({ level: kafkajs.logLevel.INFO, logCreator: loggingTo(logger) }),
-    socketFactory: createSocketFactory(),
-    reauthenticationThreshold: 10_000,
-    metadataMaxAge: 300_000,
-    allowAutoTopicCreation: false,
-    maxInFlightRequests: null,
-    offsets: new Map(),
+    ...(addresses === undefined ? {} : { brokers: async () => [...(await addresses())] }),
+    logLevel: kafkajs.logLevel.INFO,
+    logCreator: loggingTo(logger),
   });
+
+export type BrokerAddress = { readonly host: string; readonly port: number };
+
+/** Out of `host:port`, where an IPv6 host is in brackets. */
+export function parseAddress(address: string): BrokerAddress {
+  const colon = address.lastIndexOf(':');
+  return { host: address.slice(0, colon).replaceAll(/^\[|\]$/gu, ''), port: Number(address.slice(colon + 1)) };
+}
+
+/** Connects to one broker, beneath kafkajs's public client. Whoever takes it closes it. */
+export async function connectBroker(connection: KafkaConnection, address: BrokerAddress, logger: Logger): Promise<Broker> {
+  const { clientId, sasl, connectionTimeout, requestTimeout, enforceRequestTimeout } = clientOptions(connection);
+  const kafkajsLogger = createLogger.createLogger({ level: kafkajs.logLevel.INFO, logCreator: loggingTo(logger) });
+  const connectionPool = new ConnectionPool({
+    ...address,
+    clientId,
+    sasl,
+    ssl: connection.tls,
+    logger: kafkajsLogger,
+    socketFactory: createSocketFactory(),
+    connectionTimeout,
+    requestTimeout,
+    enforceRequestTimeout,
+    reauthenticationThreshold: 10_000,
+    maxInFlightRequests: null,
+  });
+  const broker = new Broker({
+    connectionPool,
+    logger: kafkajsLogger,
+    authenticationTimeout: connectMsMax,
+    allowAutoTopicCreation: false,
+  });
+  try {
+    await broker.connect();
+    // The one for Fetch. kafkajs connects it when it is first used, and twice where two use it at once.
+    await connectionPool.getConnection(1);
+    return broker;
+  } catch (error) {
+    closeBroker(broker, error instanceof Error ? error : new Error(String(error)));
+    throw error;
+  }
+}
+
+/** Whether none of its connections was closed by the other side. */
+export const isWhole = ({ connectionPool }: Broker): boolean => connectionPool.pool.every((one) => one.isConnected());
+
+/** What is under way fails with `reason`. kafkajs would wait for it, and with a broker that is frozen for ever. */
+export function closeBroker({ connectionPool }: Broker, reason: Error): void {
+  for (const one of connectionPool.pool) {
+    one.rejectRequests(reason);
+    void one.disconnect().catch(() => {});
+    one.socket?.destroy();
+  }
+}

@@ -12,8 +12,7 @@ export function createDeadLetters(link: Link, reader: Reader, topic: string, rep
   return {
     append: async (letter) => {
       const message = { key: null, value: encodeDeadLetter(letter), timestamp: letter.time };
-      const node = (await link.leaders())(topic, partition);
-      if (node === undefined) throw new JournalUnavailable(`Kafka: ${topic} has no leader now`);
+      const node = await link.leaderOf(topic, partition);
       const [produced] = await link.ask(node, (broker) =>
         produce(broker, [{ topic, partition, messages: [message] }], -1, replicationMsMax),
       );

@@ -17,33 +17,43 @@ type KafkaRequest = {
 
 type KafkaRequestDefinitions = { readonly versions: readonly string[] };
 
-declare module 'kafkajs/src/cluster/index.js' {
-  export type Broker = {
-    readonly nodeId: number | string;
+declare module 'kafkajs/src/network/connectionPool.js' {
+  class Connection {
+    readonly socket?: { destroy: () => unknown };
+    isConnected(): boolean;
+    disconnect(): Promise<unknown>;
+    rejectRequests(error: Error): void;
+  }
+  /** Two connections to one broker: one for Fetch, one for everything else. */
+  class ConnectionPool {
+    readonly pool: readonly Connection[];
+    constructor(options: Readonly<Record<string, unknown>>);
+    getConnection(index: number): Promise<Connection>;
+    send(request: KafkaRequest): Promise<unknown>;
+  }
+  export default ConnectionPool;
+}
+
+declare module 'kafkajs/src/broker/index.js' {
+  import type ConnectionPool from 'kafkajs/src/network/connectionPool.js';
+  class Broker {
     readonly versions: Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number }>> | null;
-    readonly connectionPool: { send: (request: KafkaRequest) => Promise<unknown> };
-    lookupRequest: (
-      apiKey: number,
-      definitions: KafkaRequestDefinitions,
-    ) => (options: Readonly<Record<string, unknown>>) => KafkaRequest;
-  };
-  class Cluster {
+    readonly connectionPool: ConnectionPool;
     constructor(options: Readonly<Record<string, unknown>>);
     connect(): Promise<void>;
-    disconnect(): Promise<void>;
-    addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
-    refreshMetadata(): Promise<void>;
-    refreshMetadataIfNecessary(): Promise<void>;
-    findBroker(options: { readonly nodeId: string }): Promise<Broker>;
-    findControllerBroker(): Promise<Broker>;
-    findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number; readonly leader: number }[];
+    lookupRequest(
+      apiKey: number,
+      definitions: KafkaRequestDefinitions,
+    ): (options: Readonly<Record<string, unknown>>) => KafkaRequest;
   }
-  export default Cluster;
+  export default Broker;
 }
 
 declare module 'kafkajs/src/protocol/requests/index.js' {
   const requests: {
-    readonly requests: Readonly<Record<'Produce' | 'Fetch' | 'ListOffsets' | 'DeleteRecords', KafkaRequestDefinitions>>;
+    readonly requests: Readonly<
+      Record<'Produce' | 'Fetch' | 'ListOffsets' | 'Metadata' | 'DeleteRecords', KafkaRequestDefinitions>
+    >;
   };
   export default requests;
 }

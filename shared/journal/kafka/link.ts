@@ -1,60 +1,130 @@
 /**
  * Connections to the brokers, as if they never broke.
  *
- * A broker dies, its partitions move, a connection hangs without a word. kafkajs mends some of that and sits on some of it for ever (a request that
- * ran out of time leaves its dead connection in place, for the next one to run out of time on). There is one mend that is right for all: throw all
- * connections away and make new ones, which also learns anew who leads what. It takes milliseconds, and what was under way on the old
- * ones fails or ends late, which its owners have to expect at any time.
+ * A broker dies, its partitions move, a connection hangs without a word. kafkajs mends some of that, and sits on some of it for ever: a request that
+ * ran out of time leaves its dead connection in place for the next one to run out of time on; a client whose first address is a broker that
+ * takes connections and says nothing (frozen, or its disk is) never tries the second; a connection that is being closed waits for
+ * answers whose time it no longer looks at; and one partition without a leader makes all of what is known of the others an error. So of kafkajs
+ * a connection to one broker is used, and which brokers there are and who leads what is asked and kept here.
+ *
+ * There is one mend that is right for all: throw the connections to the broker away and make new ones. It takes milliseconds, and what was under way on the old
+ * ones fails, which its owners have to expect at any time. The other brokers' connections stay.
+ *
+ * A frozen broker is the hard case, since nothing fails: it would be waited for as long as any request may take, and again each time, while the others have long counted
+ * it out. So whoever has not answered for a second is looked up: where the others no longer know it, it is given up at once.
+ *
+ * Who leads is asked on a connection of its own, of whoever answers first; a connection in use may be waiting for its broker's replicas.
  *
  * Whoever uses a link gets a value or `JournalUnavailable`, and decides when to try again.
  */
 
-import type Cluster from 'kafkajs/src/cluster/index.js';
 import { JournalUnavailable, type Offset, type Partition } from '#shared/journal/journal.ts';
+import type { Clock } from '#shared/runtime/clock.ts';
+import type { Logger } from '#shared/runtime/telemetry.ts';
+import { type BrokerAddress, closeBroker, connectBroker, isWhole, type KafkaConnection, parseAddress } from './connection.ts';
+import { firstAnswer } from './first-answer.ts';
 import { letIdleConnectionsRest } from './idle-timer.ts';
-import { type Broker, describeCode, errorCodes, listOffset, type OffsetQuestion } from './requests.ts';
+import { type Broker, type ClusterMap, describeCode, errorCodes, listOffset, type OffsetQuestion, readMap } from './requests.ts';
 
 /** The node that leads a partition; undefined where none does now, and then it is asked anew. */
 export type Leaders = (topic: string, partition: Partition) => string | undefined;
 
+export type LinkParts = {
+  readonly connection: KafkaConnection;
+  /** They must be there. */
+  readonly topics: readonly string[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+};
+
+/** A node that has not answered for so long is looked up, in ms. Above what requests take that wait for news. */
+const suspectMs = 1_000;
+/** How long one broker is asked alone who leads, in ms. */
+const headStartMs = 250;
+
+/** The connections to one node. `gone` rejects when they were thrown away. */
+type Node = {
+  readonly id: string;
+  readonly address: BrokerAddress;
+  readonly broker: Promise<Broker>;
+  /** The same, once it is connected. */
+  connected: Broker | undefined;
+  readonly gone: PromiseWithResolvers<never>;
+};
+
+const nameOf = ({ host, port }: BrokerAddress): string => `${host}:${port}`;
+
+const unavailable = (error: unknown): JournalUnavailable =>
+  error instanceof JournalUnavailable
+    ? error
+    : new JournalUnavailable(`Kafka: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+
 export class Link {
-  readonly #makeCluster: () => Cluster;
-  readonly #topics: readonly string[];
-  #current: Promise<Cluster> | undefined;
+  readonly #parts: LinkParts;
+  readonly #nodes = new Map<string, Node>();
+  #map: ClusterMap | undefined;
+  #learning: Promise<ClusterMap> | undefined;
   #isStale = false;
   #isClosed = false;
 
-  /** A link to the cluster for `topics`, which must be there. Connects when it is first used. */
-  constructor(makeCluster: () => Cluster, topics: readonly string[]) {
+  /** Connects when it is first used. */
+  constructor(parts: LinkParts) {
     letIdleConnectionsRest();
-    this.#makeCluster = makeCluster;
-    this.#topics = topics;
+    this.#parts = parts;
   }
 
   /** Who leads which partition. */
-  leaders(): Promise<Leaders> {
-    return this.#run(async (cluster) => {
-      await cluster.refreshMetadataIfNecessary();
-      return (topic, partition) => this.#leaderIn(cluster, topic, partition);
-    });
+  async leaders(): Promise<Leaders> {
+    const map = await this.#known();
+    return (topic, partition) => {
+      const leader = map.leaders.get(topic)?.get(partition);
+      if (leader === undefined) this.#isStale = true;
+      return leader;
+    };
   }
 
-  /** Asks something of a node, or of any where it is undefined. Where the network fails, all connections are made anew. */
-  ask<T>(node: string | undefined, question: (broker: Broker) => Promise<T>): Promise<T> {
-    return this.#run(async (cluster) =>
-      question(await (node === undefined ? cluster.findControllerBroker() : cluster.findBroker({ nodeId: node }))),
+  /** The node that leads a partition. Rejects where none does now. */
+  async leaderOf(topic: string, partition: Partition): Promise<string> {
+    const leader = (await this.leaders())(topic, partition);
+    if (leader === undefined) throw new JournalUnavailable(`Kafka: partition ${partition} of ${topic} has no leader now`);
+    return leader;
+  }
+
+  /** Asks something of a node. Where it fails, for whatever reason, the connections to that node are made anew. */
+  async ask<T>(id: string, question: (broker: Broker) => Promise<T>): Promise<T> {
+    const node = this.#nodeOf(id, await this.#known());
+    const suspicion = this.#suspect(node);
+    const answer = node.broker.then(question);
+    answer.catch(() => {});
+    try {
+      return await Promise.race([answer, node.gone.promise]);
+    } catch (error) {
+      this.#drop(node, error);
+      throw unavailable(error);
+    } finally {
+      suspicion.end();
+    }
+  }
+
+  /** Asks something of any node, whichever answers first. */
+  async askAny<T>(question: (broker: Broker) => Promise<T>): Promise<T> {
+    const { nodes } = await this.#known();
+    return firstAnswer(
+      [...nodes.keys()].map((id) => () => this.ask(id, question)),
+      headStartMs,
+      this.#parts.clock,
     );
   }
 
+  /** One offset of a partition; asked twice, since who led it may not any more. */
   async offsetOf(topic: string, partition: Partition, question: OffsetQuestion): Promise<Offset> {
-    const { errorCode, offset } = await this.#run(async (cluster) => {
-      const nodeId = this.#leaderIn(cluster, topic, partition);
-      if (nodeId === undefined) throw new JournalUnavailable(`Kafka: partition ${partition} of ${topic} has no leader now`);
-      return listOffset(await cluster.findBroker({ nodeId }), topic, partition, question);
-    });
-    if (errorCode === errorCodes.none) return offset;
-    this.relearn();
-    throw new JournalUnavailable(`Kafka: the end of partition ${partition} of ${topic} is not known: ${describeCode(errorCode)}`);
+    return this.#offsetOf(topic, partition, question).catch(() => this.#offsetOf(topic, partition, question));
+  }
+
+  /** `host:port` of the brokers, the one first that answers now, and of those that were given. */
+  async addresses(): Promise<readonly string[]> {
+    const { toldBy, nodes } = await this.#learn();
+    return [...new Set([toldBy, ...nodes.values()].map(nameOf).concat(this.#parts.connection.brokers))];
   }
 
   /** Something was answered that says that others lead by now: learns who. */
@@ -62,52 +132,119 @@ export class Link {
     this.#isStale = true;
   }
 
-  /** What is under way may fail. */
+  /** What is under way fails. */
   close(): void {
     this.#isClosed = true;
-    if (this.#current !== undefined) this.#drop(this.#current);
+    for (const node of this.#nodes.values()) this.#drop(node, new JournalUnavailable('the journal was closed'));
   }
 
-  /** Runs `use` on the connections that there are; where it throws, they go. */
-  async #run<T>(use: (cluster: Cluster) => Promise<T>): Promise<T> {
+  async #offsetOf(topic: string, partition: Partition, question: OffsetQuestion): Promise<Offset> {
+    const node = await this.leaderOf(topic, partition);
+    const { errorCode, offset } = await this.ask(node, (broker) => listOffset(broker, topic, partition, question));
+    if (errorCode === errorCodes.none) return offset;
+    this.relearn();
+    throw new JournalUnavailable(`Kafka: the end of partition ${partition} of ${topic} is not known: ${describeCode(errorCode)}`);
+  }
+
+  /** What is known, if nothing speaks against it. */
+  async #known(): Promise<ClusterMap> {
     if (this.#isClosed) throw new JournalUnavailable('the journal was closed');
-    const connected = (this.#current ??= this.#connect());
-    try {
-      const cluster = await connected;
-      if (this.#isStale) {
-        this.#isStale = false;
-        await cluster.refreshMetadata();
-      }
-      return await use(cluster);
-    } catch (error) {
-      if (error instanceof JournalUnavailable) throw error;
-      this.#drop(connected);
-      throw new JournalUnavailable(`Kafka: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    return this.#map === undefined || this.#isStale ? this.#learn() : this.#map;
+  }
+
+  /** Asks who is there and who leads what. One question is under way at a time, for all who want to know. */
+  #learn(): Promise<ClusterMap> {
+    this.#isStale = false;
+    this.#learning ??= this.#askForMap()
+      .then((map) => {
+        this.#map = map;
+        for (const node of this.#nodes.values()) {
+          const address = map.nodes.get(node.id);
+          if (address === undefined || nameOf(address) !== nameOf(node.address))
+            this.#drop(node, new JournalUnavailable(`Kafka: node ${node.id} is not there any more`), 'known');
+        }
+        return map;
+      })
+      .catch((error: unknown) => {
+        this.#isStale = true;
+        throw unavailable(error);
+      })
+      .finally(() => {
+        this.#learning = undefined;
+      });
+    return this.#learning;
+  }
+
+  #askForMap(): Promise<ClusterMap> {
+    const { connection, topics, clock, logger } = this.#parts;
+    const known = [...(this.#map?.nodes ?? [])];
+    // Those that work now are asked first.
+    const inUse = known.filter(([id]) => this.#nodes.has(id));
+    const all = [...inUse, ...known].map(([, address]) => nameOf(address)).concat(connection.brokers);
+    return firstAnswer(
+      [...new Set(all)].map((name) => async () => {
+        const address = parseAddress(name);
+        const broker = await connectBroker(connection, address, logger);
+        try {
+          return { ...(await readMap(broker, topics)), toldBy: address };
+        } finally {
+          closeBroker(broker, new Error('it has told'));
+        }
+      }),
+      headStartMs,
+      clock,
+    );
+  }
+
+  #nodeOf(id: string, { nodes }: ClusterMap): Node {
+    const before = this.#nodes.get(id);
+    if (before !== undefined && (before.connected === undefined || isWhole(before.connected))) return before;
+    // Brokers close what was idle for ten minutes.
+    if (before !== undefined) this.#drop(before, new JournalUnavailable(`Kafka: node ${id} closed a connection`), 'known');
+    const address = nodes.get(id);
+    if (this.#isClosed || address === undefined) {
+      this.#isStale = true;
+      throw new JournalUnavailable(`Kafka: node ${id} is not there now`);
     }
+    const { connection, logger } = this.#parts;
+    const gone = Promise.withResolvers<never>();
+    gone.promise.catch(() => {});
+    const node: Node = { id, address, gone, broker: connectBroker(connection, address, logger), connected: undefined };
+    this.#nodes.set(id, node);
+    node.broker.then(
+      (broker) => (node.connected = broker),
+      () => {},
+    );
+    return node;
   }
 
-  async #connect(): Promise<Cluster> {
-    const cluster = this.#makeCluster();
-    try {
-      await cluster.connect();
-      await cluster.addMultipleTargetTopics(this.#topics);
-      return cluster;
-    } catch (error) {
-      void cluster.disconnect().catch(() => {});
-      throw error;
-    }
+  /** Looks a node up for as long as it does not answer, and gives it up when the others have. */
+  #suspect(node: Node): { readonly end: () => void } {
+    const { clock } = this.#parts;
+    let hasEnded = false;
+    const look = async (): Promise<void> => {
+      await this.#learn().catch(() => {});
+      if (!hasEnded && this.#nodes.get(node.id) === node) timer = clock.after(suspectMs, () => void look());
+    };
+    let timer = clock.after(suspectMs, () => void look());
+    return {
+      end: () => {
+        hasEnded = true;
+        timer.cancel();
+      },
+    };
   }
 
-  #drop(connected: Promise<Cluster>): void {
-    if (this.#current === connected) this.#current = undefined;
-    // Waits for requests that may never be answered; nobody waits for that.
-    void connected.then((cluster) => cluster.disconnect()).catch(() => {});
-  }
-
-  #leaderIn(cluster: Cluster, topic: string, partition: Partition): string | undefined {
-    const found = cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition);
-    if (found !== undefined && found.leader >= 0) return String(found.leader);
-    this.#isStale = true;
-    return undefined;
+  /** Throws the connections to a node away. Unless it is known better, it may lead nothing any more. */
+  #drop(node: Node, reason: unknown, why: 'failed' | 'known' = 'failed'): void {
+    if (this.#nodes.get(node.id) !== node) return;
+    this.#nodes.delete(node.id);
+    if (why === 'failed') this.#isStale = true;
+    const error = unavailable(reason);
+    node.gone.reject(error);
+    node.broker.then(
+      (broker) => closeBroker(broker, error),
+      () => {},
+    );
   }
 }

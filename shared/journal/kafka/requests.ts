@@ -7,11 +7,12 @@
  * The one request that kafkajs lacks is written here: the id of a topic (Metadata version 12, KIP-516).
  */
 
-import type { Broker } from 'kafkajs/src/cluster/index.js';
+import type Broker from 'kafkajs/src/broker/index.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
 import errors from 'kafkajs/src/protocol/error.js';
 import protocol from 'kafkajs/src/protocol/requests/index.js';
 import { Buffer } from 'node:buffer';
+import type { BrokerAddress } from './connection.ts';
 
 export type { Broker };
 
@@ -200,6 +201,40 @@ export async function deleteRecords(
   const topics = [{ topic, partitions: [{ partition, offset: below }] }];
   const answer = (await send(broker, 'DeleteRecords', { topics, timeout: timeoutMs })) as DeleteRecordsResponse;
   return answer.topics[0]?.partitions[0]?.errorCode ?? errorCodes.unknownTopicOrPartition;
+}
+
+/** Who is there, and who leads what, as one broker sees it. */
+export type ClusterMap = {
+  readonly toldBy: BrokerAddress;
+  /** Those that are alive, by their number. */
+  readonly nodes: ReadonlyMap<string, BrokerAddress>;
+  /** By topic and partition; what has no leader now is not in it. */
+  readonly leaders: ReadonlyMap<string, ReadonlyMap<number, string>>;
+};
+
+type MetadataResponse = {
+  readonly brokers: readonly ({ readonly nodeId: number } & BrokerAddress)[];
+  readonly topicMetadata: readonly {
+    readonly topic: string;
+    readonly partitionMetadata: readonly { readonly partitionId: number; readonly leader: number }[];
+  }[];
+};
+
+/** What a broker knows of the others and of `topics`. A topic that it does not know has no leaders. */
+export async function readMap(broker: Broker, topics: readonly string[]): Promise<Omit<ClusterMap, 'toldBy'>> {
+  const answer = (await send(broker, 'Metadata', { topics, allowAutoTopicCreation: false })) as MetadataResponse;
+  const nodes = new Map(answer.brokers.map(({ nodeId, host, port }) => [String(nodeId), { host, port }]));
+  const leaders = new Map(
+    answer.topicMetadata.map(({ topic, partitionMetadata }) => [
+      topic,
+      new Map(
+        partitionMetadata
+          .map(({ partitionId, leader }) => [partitionId, String(leader)] as const)
+          .filter(([, leader]) => nodes.has(leader)),
+      ),
+    ]),
+  );
+  return { nodes, leaders };
 }
 
 const metadataVersion = 12;
