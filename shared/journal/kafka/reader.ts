@@ -86,6 +86,11 @@ export function sliceAt(messages: readonly FetchedMessage[], at: Offset): Slice 
   return next === at ? undefined : { first: at, next, messages: kept };
 }
 
+/** An end that lies before what is asked for is believed when it was told for so long, in ms, and asked for so often. */
+const endBelievedMs = 1_500;
+const endAskedMs = 250;
+
+const brokers = 'brokers';
 const nameOf = ({ topic, partition }: { readonly topic: string; readonly partition: Partition }): string =>
   `${topic} ${partition}`;
 
@@ -96,7 +101,8 @@ export class Reader {
   #closed = false;
   #isPlacing = false;
   #looksAgain = false;
-  #failures = 0;
+  /** What can't be read now, and how often in a row that was so. */
+  readonly #failures = new Map<string, number>();
 
   constructor(parts: ReaderParts) {
     this.#parts = parts;
@@ -110,7 +116,7 @@ export class Reader {
     return {
       stop: async () => {
         want.phase = 'ended';
-        this.#wants.delete(want);
+        this.#leave(want);
         await want.delivering;
       },
     };
@@ -130,16 +136,14 @@ export class Reader {
     const { catchingUp, limits } = this.#parts;
     while (want.phase === 'catching-up' && !this.#closed) {
       try {
-        const node = (await catchingUp.leaders())(want.topic, want.partition);
-        if (node === undefined) throw noLeader(want);
+        const node = await catchingUp.leaderOf(want.topic, want.partition);
         const [fetched] = await catchingUp.ask(node, (broker) => fetch(broker, [this.#question(want)], 0, limits.fetchBytesMax));
         if (fetched === undefined) throw new Error('a response without its partition');
-        this.#succeeded();
         await this.#take(want, fetched, catchingUp);
         if (fetched.errorCode === errorCodes.none && want.at >= fetched.highWater && want.phase === 'catching-up')
           want.phase = 'waiting';
       } catch (error) {
-        await this.#failed(error);
+        await this.#couldNot(want, error);
       }
     }
     want.busy = false;
@@ -151,9 +155,7 @@ export class Reader {
     this.#looksAgain = true;
     if (this.#isPlacing) return;
     this.#isPlacing = true;
-    void this.#place().finally(() => {
-      this.#isPlacing = false;
-    });
+    void this.#place();
   }
 
   async #place(): Promise<void> {
@@ -161,26 +163,37 @@ export class Reader {
       this.#looksAgain = false;
       try {
         await this.#startPolls();
+        this.#succeeded(brokers);
       } catch (error) {
-        await this.#failed(error);
+        await this.#failed(brokers, error);
         this.#looksAgain = true;
       }
     }
+    // In the same turn as the last look: nobody who asks for another one finds it too late for this one and too early for the next.
+    this.#isPlacing = false;
   }
 
   async #startPolls(): Promise<void> {
     const leaderOf = await this.#parts.waiting.leaders();
     const byNode = Map.groupBy(this.#freeWants(), ({ topic, partition }) => leaderOf(topic, partition));
     for (const [node, asked] of byNode) {
-      if (node === undefined || this.#polling.has(node)) continue;
-      this.#polling.add(node);
-      void this.#pollNode(node, asked).finally(() => {
-        this.#polling.delete(node);
-        this.#poll();
-      });
+      if (node === undefined) for (const want of asked) void this.#waitForLeader(want);
+      else if (!this.#polling.has(node)) {
+        this.#polling.add(node);
+        void this.#pollNode(node, asked).finally(() => {
+          this.#polling.delete(node);
+          this.#poll();
+        });
+      }
     }
-    const [leaderless] = byNode.get(undefined) ?? [];
-    if (leaderless !== undefined) throw noLeader(leaderless);
+  }
+
+  /** Leaves it out of the requests for a while; the others are not held up. */
+  async #waitForLeader(want: Want): Promise<void> {
+    want.busy = true;
+    await this.#couldNot(want, new Error('it has no leader now'));
+    want.busy = false;
+    this.#poll();
   }
 
   /** A request names a partition once. Of several who read the same one, each has its turn. */
@@ -205,13 +218,12 @@ export class Reader {
     try {
       const questions = asked.map((want) => this.#question(want));
       const all = await waiting.ask(node, (broker) => fetch(broker, questions, limits.waitMs, limits.fetchBytesMax));
-      this.#succeeded();
       const found = new Map(all.map((fetched) => [nameOf(fetched), fetched]));
       for (const want of asked) this.#takeAndRelease(want, found.get(nameOf(want)));
       const rest = begun + limits.fetchIntervalMs - clock.monotonic();
       if (rest > 0 && all.some(({ messages }) => messages.length > 0)) await pause(clock, rest);
     } catch (error) {
-      await this.#failed(error);
+      await Promise.all(asked.map((want) => this.#couldNot(want, error)));
       for (const want of asked) want.busy = false;
     }
   }
@@ -224,7 +236,7 @@ export class Reader {
       return;
     }
     void taken
-      .catch((error: unknown) => this.#failed(error))
+      .catch((error: unknown) => this.#couldNot(want, error))
       .then(() => {
         want.busy = false;
         this.#poll();
@@ -236,6 +248,7 @@ export class Reader {
     if (want.phase === 'ended') return undefined;
     switch (fetched.errorCode) {
       case errorCodes.none: {
+        this.#succeeded(nameOf(want));
         const slice = sliceAt(fetched.messages, want.at);
         if (slice === undefined) return undefined;
         if (!('hole' in slice)) return this.#deliver(want, slice);
@@ -243,13 +256,13 @@ export class Reader {
         return undefined;
       }
       case errorCodes.offsetOutOfRange:
-        return explain(want, link).then((found) => {
+        return this.#explain(want, link).then((found) => {
           if (found !== undefined) this.#end(want, found);
         });
       default:
         // Another broker leads by now, or none does for a moment.
         link.relearn();
-        return this.#failed(new Error(`partition ${want.partition} of ${want.topic}: ${describeCode(fetched.errorCode)}`));
+        return this.#couldNot(want, new Error(describeCode(fetched.errorCode)));
     }
   }
 
@@ -271,31 +284,52 @@ export class Reader {
   #end(want: Want, found: FollowEnd): void {
     if (want.phase === 'ended') return;
     want.phase = 'ended';
-    this.#wants.delete(want);
+    this.#leave(want);
     want.sink.onEnd(found);
+  }
+
+  #leave(want: Want): void {
+    this.#wants.delete(want);
+    this.#succeeded(nameOf(want));
   }
 
   #question({ topic, partition, at }: Want): ToFetch {
     return { topic, partition, offset: at, bytesMax: this.#parts.limits.partitionBytesMax };
   }
 
+  /**
+   * What lies at an offset that the broker does not have. A broker that was frozen, and does not know yet that others lead by now, has an end
+   * before what was read from them: an end is believed when it is still there after a while.
+   */
+  async #explain(want: Want, link: Link): Promise<FollowEnd | undefined> {
+    const { clock } = this.#parts;
+    const deadline = clock.monotonic() + endBelievedMs;
+    for (;;) {
+      const found = await explain(want, link);
+      if (found?.kind !== 'beyond-end' || clock.monotonic() >= deadline || this.#closed) return found;
+      link.relearn();
+      await pause(clock, endAskedMs);
+    }
+  }
+
+  #couldNot(want: Want, error: unknown): Promise<void> {
+    return want.phase === 'ended' ? Promise.resolve() : this.#failed(nameOf(want), error);
+  }
+
   /** Said once, however long it lasts; waits longer and longer. */
-  async #failed(error: unknown): Promise<void> {
+  async #failed(what: string, error: unknown): Promise<void> {
     if (this.#closed) return;
     const { clock, logger, limits } = this.#parts;
-    this.#failures++;
-    if (this.#failures === 1) logger.warn({ error: String(error) }, 'the journal can not be read now, trying again');
-    await pause(clock, Math.min(limits.retryMsMax, limits.retryMsMin * 2 ** Math.min(this.#failures - 1, 20)));
+    const before = this.#failures.get(what) ?? 0;
+    if (this.#failures.size === 0) logger.warn({ what, error: String(error) }, 'the journal can not be read now, trying again');
+    this.#failures.set(what, before + 1);
+    await pause(clock, Math.min(limits.retryMsMax, limits.retryMsMin * 2 ** Math.min(before, 20)));
   }
 
-  #succeeded(): void {
-    if (this.#failures === 0) return;
-    this.#parts.logger.info({ failures: this.#failures }, 'the journal can be read again');
-    this.#failures = 0;
+  #succeeded(what: string): void {
+    if (this.#failures.delete(what) && this.#failures.size === 0) this.#parts.logger.info({}, 'the journal can be read again');
   }
 }
-
-const noLeader = ({ topic, partition }: Want): Error => new Error(`partition ${partition} of ${topic} has no leader now`);
 
 /** What lies at an offset that the broker does not have. Undefined where it has it by now. */
 async function explain({ topic, partition, at }: Want, link: Link): Promise<FollowEnd | undefined> {
