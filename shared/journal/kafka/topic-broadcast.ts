@@ -10,10 +10,10 @@ import { nextTurn } from '#shared/runtime/slices.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { pause } from '#shared/runtime/waiting.ts';
 import type { Broadcast, BroadcastListener, Listening } from '../broadcast.ts';
-import type { Following, Journal, Partition } from '../journal.ts';
+import { type Following, type Journal, JournalUnavailable, type Partition } from '../journal.ts';
 import type { Link } from './link.ts';
 import type { Reader } from './reader.ts';
-import { errorCodes, type Message, produce } from './requests.ts';
+import { describeCode, errorCodes, type Message, produce } from './requests.ts';
 
 export type TopicBroadcastParts = {
   readonly link: Link;
@@ -52,11 +52,7 @@ class Sender {
     this.#waiting.push({ partition, message: { key: null, value: bytes, timestamp: this.#parts.clock.now() } });
     this.#waitingBytes += bytes.byteLength;
     // At the end of the tick, together.
-    this.#sending ??= nextTurn()
-      .then(() => this.#sendAll())
-      .finally(() => {
-        this.#sending = undefined;
-      });
+    this.#sending ??= nextTurn().then(() => this.#sendAll());
   }
 
   /** Resolves when nothing waits, or `drainMsMax` later. */
@@ -77,6 +73,7 @@ class Sender {
         this.#isAway = true;
       }
     }
+    this.#sending = undefined;
   }
 
   async #send(taken: readonly Sent[]): Promise<void> {
@@ -87,11 +84,20 @@ class Sender {
       partition,
       messages: messages.map(({ message }) => message),
     }));
-    for (const [node, of] of Map.groupBy(data, ({ partition }) => leaderOf(topic, partition))) {
-      if (node === undefined) continue;
-      const produced = await link.ask(node, (broker) => produce(broker, of, 1, sendMsMax));
-      if (produced.some(({ errorCode }) => errorCode !== errorCodes.none)) link.relearn();
-    }
+    const byLeader = Map.groupBy(data, ({ partition }) => leaderOf(topic, partition));
+    // One broker that is gone takes nothing from what goes to the others.
+    const sent = await Promise.allSettled(
+      [...byLeader].map(async ([node, of]) => {
+        if (node === undefined) throw new JournalUnavailable(`Kafka: a partition of ${topic} has no leader now`);
+        const produced = await link.ask(node, (broker) => produce(broker, of, 1, sendMsMax));
+        const refused = produced.find(({ errorCode }) => errorCode !== errorCodes.none);
+        if (refused === undefined) return;
+        link.relearn();
+        throw new JournalUnavailable(`Kafka: ${topic}: ${describeCode(refused.errorCode)}`);
+      }),
+    );
+    const failed = sent.find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 }
 
