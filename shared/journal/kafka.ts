@@ -19,20 +19,19 @@
 import { Buffer } from 'node:buffer';
 import type { Clock } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
-import { pause } from '#shared/runtime/waiting.ts';
 import type { Broadcast } from './broadcast.ts';
 import type { DeadLetterTopic } from './dead-letter.ts';
 import { type Journal, JournalUnavailable, type Offset, type Partition } from './journal.ts';
 import { Appends } from './kafka/appends.ts';
 import { createClient, type KafkaConnection } from './kafka/connection.ts';
 import { createDeadLetters } from './kafka/dead-letters.ts';
-import { shareByGroup } from './kafka/group-sharing.ts';
+import { coordinatorMsMax, shareByGroup } from './kafka/group-sharing.ts';
 import { Link } from './kafka/link.ts';
 import { Reader, type ReaderLimits, sinkFor } from './kafka/reader.ts';
 import { partitionByKey } from './kafka/partitioner.ts';
 import { deleteRecords, describeCode, errorCodes, readTopicId } from './kafka/requests.ts';
 import { createTopicBroadcast } from './kafka/topic-broadcast.ts';
-import { judgeTopics, KafkaMisconfigured, readTopics, recordOverheadBytes, topicCount, topicName } from './kafka/topics.ts';
+import { findTopics, judgeTopics, KafkaMisconfigured, recordOverheadBytes, topicName } from './kafka/topics.ts';
 import { encodeRecord } from './record.ts';
 import type { SharePartitions } from './sharing.ts';
 
@@ -48,10 +47,6 @@ const defaultReaderLimits: ReaderLimits = {
   retryMsMin: 50,
   retryMsMax: 500,
 };
-
-/** For so long, in ms, a topic that is missing may be one that a broker has not heard of. */
-const missingMsMax = 2_000;
-const missingPauseMs = 100;
 
 const replicationMsMax = 4_000;
 const requestBytesMax = 48 * mebibyte;
@@ -75,25 +70,12 @@ export type Kafka = {
   readonly close: () => Promise<void>;
 };
 
-type TopicsFound = Awaited<ReturnType<typeof readTopics>>;
-
 type Facts = {
   readonly id: string;
   readonly partitionCount: number;
   readonly messageBytesMax: number;
   readonly warnings: readonly string[];
 };
-
-/** Topics that were just made are not known to every broker yet, and a broker that was away has not heard of them: what is missing is asked for again. */
-async function untilHeardOf(first: TopicsFound, ask: () => Promise<TopicsFound>, clock: Clock): Promise<TopicsFound> {
-  const deadline = clock.monotonic() + missingMsMax;
-  let found = first;
-  while (found.size < topicCount && clock.monotonic() < deadline) {
-    await pause(clock, missingPauseMs);
-    found = await ask();
-  }
-  return found;
-}
 
 /** What the topics are like. Throws `KafkaMisconfigured` where nobody may be served with them. */
 async function examine(connection: KafkaConnection, link: Link, { clock, logger }: KafkaParts): Promise<Facts> {
@@ -102,7 +84,7 @@ async function examine(connection: KafkaConnection, link: Link, { clock, logger 
   const admin = createClient(connection, logger, () => link.addresses()).admin();
   try {
     await admin.connect();
-    const facts = await untilHeardOf(await readTopics(admin, topicPrefix), () => readTopics(admin, topicPrefix), clock);
+    const facts = await findTopics(admin, topicPrefix, clock);
     const { faults, warnings } = judgeTopics(topicPrefix, facts);
     const found = facts.get(updates);
     if (faults.length > 0 || found === undefined) throw new KafkaMisconfigured(faults.join('; '));
@@ -222,7 +204,7 @@ export async function openKafka(connection: KafkaConnection, parts: KafkaParts):
   await waiting.leaders();
   const limits = { ...defaultReaderLimits, ...parts.readerLimits };
   const reader = new Reader({ waiting, catchingUp: free, clock, logger, limits });
-  const client = createClient(connection, logger, () => free.addresses());
+  const client = createClient({ ...connection, requestMsMax: coordinatorMsMax }, logger, () => free.addresses());
   const journal = createJournal(facts, updates, { waiting, free }, reader);
   const messageBytesMax = presenceMessageBytesMax;
   const { partitionOf } = journal;

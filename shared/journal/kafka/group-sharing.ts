@@ -25,6 +25,10 @@ export type GroupSharingParts = {
 const sessionMsMax = 10_000;
 const heartbeatMs = 2_000;
 const retryMs = 1_000;
+/** Whoever leaves does not wait longer for the coordinator to hear it, in ms: where it is silent, kafkajs might for ever. */
+const leaveMsMax = 2_000;
+/** A coordinator that has not answered by then is taken for gone, in ms. */
+export const coordinatorMsMax = 2_000;
 
 /** A member, until it leaves or kafkajs gives it up. `lost` resolves in the latter case. */
 function enter({ client, groupId, topic, logger }: GroupSharingParts, onShare: (share: ReadonlySet<Partition>) => void) {
@@ -35,7 +39,8 @@ function enter({ client, groupId, topic, logger }: GroupSharingParts, onShare: (
     rebalanceTimeout: sessionMsMax,
     maxWaitTimeInMs: heartbeatMs / 2,
     allowAutoTopicCreation: false,
-    retry: { retries: 5, initialRetryTime: 100, maxRetryTime: 2_000, restartOnFailure: async () => false },
+    // It would ask the same coordinator again, in the same connection. A new member asks who coordinates now.
+    retry: { retries: 2, initialRetryTime: 100, maxRetryTime: 1_000, restartOnFailure: async () => false },
   });
   const lost = Promise.withResolvers<unknown>();
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
@@ -68,7 +73,7 @@ export const shareByGroup =
         });
         const error = await Promise.race([lost, stopping.promise]);
         // Leaves the group, so that others need not wait until the session has run out.
-        await consumer.disconnect().catch(() => {});
+        await Promise.race([consumer.disconnect().catch(() => {}), pause(clock, leaveMsMax)]);
         if (isStopped) return;
         logger.warn({ groupId, error: String(error) }, 'the group of those who share was lost, joining it again');
         await pause(clock, retryMs);

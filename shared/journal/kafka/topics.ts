@@ -22,6 +22,9 @@ const minuteMs = 60_000;
 /** How long new topics may take until somebody leads their partitions, and how often that is looked at, in ms. */
 const ledMsMax = 15_000;
 const ledPauseMs = 50;
+/** For so long, in ms, a topic that is missing may be one that a broker has not heard of. */
+const missingMsMax = 2_000;
+const missingPauseMs = 100;
 
 /** What a message may weigh besides the update in it (names, key, batch), in bytes. */
 export const recordOverheadBytes = 8 * 1024;
@@ -31,7 +34,6 @@ const updatesMessageBytes = 36 * mebibyte;
 
 export const topicName = (prefix: string, name: TopicName): string => `${prefix}.${name}`;
 const allTopics: readonly TopicName[] = ['updates', 'presence', 'control', 'dead-letter'];
-export const topicCount = allTopics.length;
 
 type TopicSettings = Readonly<Record<string, string>>;
 
@@ -216,4 +218,21 @@ export async function readTopics(admin: Admin, prefix: string): Promise<Readonly
       },
     ]),
   );
+}
+
+/**
+ * Reads them when all are there. Those that were just made are not known to every broker yet, and a broker that was away has not heard of them: what is
+ * missing is asked for again, for a while.
+ */
+export async function findTopics(admin: Admin, prefix: string, clock: Clock): Promise<ReadonlyMap<string, TopicFacts>> {
+  const deadline = clock.monotonic() + missingMsMax;
+  for (;;) {
+    try {
+      const found = await readTopics(admin, prefix);
+      if (found.size === allTopics.length || clock.monotonic() >= deadline) return found;
+    } catch (error) {
+      if (clock.monotonic() >= deadline) throw error;
+    }
+    await pause(clock, missingPauseMs);
+  }
 }
