@@ -31,7 +31,14 @@ import { Reader, type ReaderLimits, sinkFor } from './kafka/reader.ts';
 import { partitionByKey } from './kafka/partitioner.ts';
 import { deleteRecords, describeCode, errorCodes, readTopicId } from './kafka/requests.ts';
 import { createTopicBroadcast } from './kafka/topic-broadcast.ts';
-import { findTopics, judgeTopics, KafkaMisconfigured, recordOverheadBytes, topicName } from './kafka/topics.ts';
+import {
+  findTopics,
+  judgeTopics,
+  KafkaMisconfigured,
+  recordOverheadBytes,
+  topicName,
+  presenceMessageBytesMax,
+} from './kafka/topics.ts';
 import { encodeRecord } from './record.ts';
 import type { SharePartitions } from './sharing.ts';
 
@@ -50,7 +57,6 @@ const defaultReaderLimits: ReaderLimits = {
 
 const replicationMsMax = 4_000;
 const requestBytesMax = 48 * mebibyte;
-const presenceMessageBytesMax = 512 * 1024;
 
 export type KafkaParts = {
   readonly clock: Clock;
@@ -196,12 +202,12 @@ export async function openKafka(connection: KafkaConnection, parts: KafkaParts):
   const topics = [updates, presence, deadLetter];
   const waiting = new Link({ connection, topics, clock, logger });
   const free = new Link({ connection, topics, clock, logger });
-  const facts = await examine(connection, free, parts).catch((error: unknown) => {
+  // Both are connected before the first append wants one.
+  const [facts] = await Promise.all([examine(connection, free, parts), waiting.leaders()]).catch((error: unknown) => {
+    waiting.close();
     free.close();
     throw error;
   });
-  // So that the first append need not.
-  await waiting.leaders();
   const limits = { ...defaultReaderLimits, ...parts.readerLimits };
   const reader = new Reader({ waiting, catchingUp: free, clock, logger, limits });
   const client = createClient({ ...connection, requestMsMax: coordinatorMsMax }, logger, () => free.addresses());

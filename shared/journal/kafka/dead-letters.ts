@@ -33,7 +33,10 @@ export function createDeadLetters(link: Link, reader: Reader, topic: string, rep
           if (next >= highWater) resolve();
           return undefined;
         },
-        onEnd: (end) => reject(new JournalUnavailable(`Kafka: ${topic} can not be read to its end: ${end.kind}`)),
+        onEnd: (end) =>
+          reject(
+            end.kind === 'failed' ? end.error : new JournalUnavailable(`Kafka: ${topic} can not be read to its end: ${end.kind}`),
+          ),
       });
       await promise.finally(() => void following.stop());
     },

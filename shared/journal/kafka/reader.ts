@@ -20,7 +20,8 @@ import type { Clock } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { pause } from '#shared/runtime/waiting.ts';
 import type { Link } from './link.ts';
-import { describeCode, errorCodes, fetch, type Fetched, type FetchedMessage, type ToFetch } from './requests.ts';
+import { describeCode, errorCodes, fetch, type Fetched, type ToFetch } from './requests.ts';
+import { type Slice, sliceAt } from './slice.ts';
 
 export type ReaderLimits = {
   /** How long a broker holds a request while there is nothing, in ms: a partition that joins waits so long at most. */
@@ -35,18 +36,18 @@ export type ReaderLimits = {
   readonly retryMsMax: number;
 };
 
+/** What reading needs of a link. */
+export type ReadingLink = Pick<Link, 'ask' | 'leaderOf' | 'leaders' | 'offsetOf' | 'relearn'>;
+
 export type ReaderParts = {
   /** For requests that wait for news. */
-  readonly waiting: Link;
+  readonly waiting: ReadingLink;
   /** For those that don't. */
-  readonly catchingUp: Link;
+  readonly catchingUp: ReadingLink;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: ReaderLimits;
 };
-
-/** Messages of one partition from `first` up to but without `next`. */
-export type Slice = { readonly first: Offset; readonly next: Offset; readonly messages: readonly FetchedMessage[] };
 
 /** What becomes of a slice: nothing more to say, or why it can't go on behind it. */
 type Taken = FollowEnd | undefined;
@@ -66,25 +67,10 @@ type Want = {
   phase: 'catching-up' | 'waiting' | 'ended';
   /** While it is being asked for, or its sink is busy. */
   busy: boolean;
+  /** The number of the request that asked for it last. */
+  asked: number;
   delivering: Promise<void> | undefined;
 };
-
-/**
- * The messages at `at` and behind, if they are whole: control records are left out, but must be there to count. A hole is the offset
- * behind it.
- */
-export function sliceAt(messages: readonly FetchedMessage[], at: Offset): Slice | { readonly hole: Offset } | undefined {
-  let next = at;
-  const kept: FetchedMessage[] = [];
-  for (const message of messages) {
-    const offset = Number(message.offset);
-    if (offset < at) continue;
-    if (offset !== next) return kept.length > 0 ? { first: at, next, messages: kept } : { hole: offset };
-    next = offset + 1;
-    if (message.isControlRecord !== true) kept.push(message);
-  }
-  return next === at ? undefined : { first: at, next, messages: kept };
-}
 
 /** An end that lies before what is asked for is believed when it was told for so long, in ms, and asked for so often. */
 const endBelievedMs = 1_500;
@@ -101,6 +87,7 @@ export class Reader {
   #closed = false;
   #isPlacing = false;
   #looksAgain = false;
+  #requests = 0;
   /** What can't be read now, and how often in a row that was so. */
   readonly #failures = new Map<string, number>();
 
@@ -110,7 +97,7 @@ export class Reader {
 
   /** Gives the messages of a partition from `from` on to `sink`, the first ones after the call has returned. */
   read(topic: string, partition: Partition, from: Offset, sink: Sink): Following {
-    const want: Want = { topic, partition, sink, at: from, phase: 'catching-up', busy: true, delivering: undefined };
+    const want: Want = { topic, partition, sink, at: from, phase: 'catching-up', busy: true, asked: 0, delivering: undefined };
     this.#wants.add(want);
     void Promise.resolve().then(() => this.#catchUp(want));
     return {
@@ -197,35 +184,48 @@ export class Reader {
   }
 
   /** A request names a partition once. Of several who read the same one, each has its turn. */
-  #freeWants(): readonly Want[] {
+  #freeWants(): Iterable<Want> {
     const free = new Map<string, Want>();
     for (const want of this.#wants) {
-      const name = nameOf(want);
-      if (want.phase === 'waiting' && !want.busy && !free.has(name)) free.set(name, want);
+      if (want.phase !== 'waiting' || want.busy) continue;
+      const other = free.get(nameOf(want));
+      if (other === undefined || want.asked < other.asked) free.set(nameOf(want), want);
     }
-    return [...free.values()];
+    return free.values();
   }
 
   /** One request to a node for all partitions that wait there. */
   async #pollNode(node: string, asked: readonly Want[]): Promise<void> {
     const { waiting, clock, limits } = this.#parts;
     const begun = clock.monotonic();
+    this.#requests++;
     for (const want of asked) {
       want.busy = true;
-      this.#wants.delete(want);
-      this.#wants.add(want);
+      want.asked = this.#requests;
     }
     try {
       const questions = asked.map((want) => this.#question(want));
       const all = await waiting.ask(node, (broker) => fetch(broker, questions, limits.waitMs, limits.fetchBytesMax));
       const found = new Map(all.map((fetched) => [nameOf(fetched), fetched]));
-      for (const want of asked) this.#takeAndRelease(want, found.get(nameOf(want)));
+      for (const want of asked) {
+        const fetched = found.get(nameOf(want));
+        if (fetched !== undefined && fetched.messages.length > 0) this.#putLast(want);
+        this.#takeAndRelease(want, fetched);
+      }
       const rest = begun + limits.fetchIntervalMs - clock.monotonic();
       if (rest > 0 && all.some(({ messages }) => messages.length > 0)) await pause(clock, rest);
     } catch (error) {
       await Promise.all(asked.map((want) => this.#couldNot(want, error)));
       for (const want of asked) want.busy = false;
     }
+  }
+
+  /**
+   * A broker gives a batch that is over the limits to the first partition of a request that has anything, and to no other. So who got something goes
+   * behind those who got nothing, or a large paste would wait for as long as others are written to.
+   */
+  #putLast(want: Want): void {
+    if (this.#wants.delete(want)) this.#wants.add(want);
   }
 
   /** Whoever takes its time is asked for again when it is done. */
@@ -244,7 +244,7 @@ export class Reader {
   }
 
   /** Handles what was fetched of one partition. Where that takes time, it is a promise. */
-  #take(want: Want, fetched: Fetched, link: Link): undefined | Promise<void> {
+  #take(want: Want, fetched: Fetched, link: ReadingLink): undefined | Promise<void> {
     if (want.phase === 'ended') return undefined;
     switch (fetched.errorCode) {
       case errorCodes.none: {
@@ -268,7 +268,7 @@ export class Reader {
 
   #deliver(want: Want, slice: Slice): undefined | Promise<void> {
     want.at = slice.next;
-    const taken = want.sink.onSlice(slice);
+    const taken = takenBy(want.sink, slice);
     if (!(taken instanceof Promise)) {
       if (taken !== undefined) this.#end(want, taken);
       return undefined;
@@ -301,7 +301,7 @@ export class Reader {
    * What lies at an offset that the broker does not have. A broker that was frozen, and does not know yet that others lead by now, has an end
    * before what was read from them: an end is believed when it is still there after a while.
    */
-  async #explain(want: Want, link: Link): Promise<FollowEnd | undefined> {
+  async #explain(want: Want, link: ReadingLink): Promise<FollowEnd | undefined> {
     const { clock } = this.#parts;
     const deadline = clock.monotonic() + endBelievedMs;
     for (;;) {
@@ -331,8 +331,23 @@ export class Reader {
   }
 }
 
+const thrown = (error: unknown): FollowEnd => ({
+  kind: 'failed',
+  error: error instanceof Error ? error : new Error(String(error)),
+});
+
+/** What a sink makes of a slice. It must not throw; where it does nobody knows what it has taken, and going on behind it would skip the rest. */
+function takenBy(sink: Sink, slice: Slice): Taken | Promise<Taken> {
+  try {
+    const taken = sink.onSlice(slice);
+    return taken instanceof Promise ? taken.catch(thrown) : taken;
+  } catch (error) {
+    return thrown(error);
+  }
+}
+
 /** What lies at an offset that the broker does not have. Undefined where it has it by now. */
-async function explain({ topic, partition, at }: Want, link: Link): Promise<FollowEnd | undefined> {
+async function explain({ topic, partition, at }: Want, link: ReadingLink): Promise<FollowEnd | undefined> {
   const start = await link.offsetOf(topic, partition, -2);
   if (at < start) return { kind: 'trimmed', wanted: at, start };
   const highWater = await link.offsetOf(topic, partition, -1);

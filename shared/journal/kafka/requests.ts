@@ -12,6 +12,7 @@ import Encoder from 'kafkajs/src/protocol/encoder.js';
 import errors from 'kafkajs/src/protocol/error.js';
 import protocol from 'kafkajs/src/protocol/requests/index.js';
 import { Buffer } from 'node:buffer';
+import { JournalUnavailable } from '../journal.ts';
 import type { BrokerAddress } from './connection.ts';
 
 export type { Broker };
@@ -241,7 +242,7 @@ const metadataVersion = 12;
 
 /**
  * The id of a topic, which a topic of the same name that is made later does not have (KIP-516): 16 bytes in hex. Undefined where the
- * topic is not there, or the broker is too old to tell (before Kafka 2.8).
+ * broker is too old to tell (before Kafka 2.8). Rejects where it has not heard of the topic: others may have.
  */
 export async function readTopicId(broker: Broker, topic: string): Promise<string | undefined> {
   if ((broker.versions?.[apiKeys.Metadata]?.maxVersion ?? 0) < metadataVersion) return undefined;
@@ -254,7 +255,9 @@ export async function readTopicId(broker: Broker, topic: string): Promise<string
     },
     response: { decode: async (payload: Buffer) => payload, parse: unparsed },
   });
-  return decodeTopicId(answer as Buffer);
+  const id = decodeTopicId(answer as Buffer);
+  if (id === undefined) throw new JournalUnavailable(`Kafka: a broker has not heard of topic ${topic} yet`);
+  return id;
 }
 
 /**
@@ -273,7 +276,7 @@ function encodeTopicQuestion(topic: string): Encoder {
   );
 }
 
-/** Reads up to the id of the first topic, and no further. */
+/** Reads up to the id of the first topic, and no further. Undefined where there is an error in its place. */
 export function decodeTopicId(payload: Buffer): string | undefined {
   let at = 0;
   const varint = (): number => {

@@ -29,6 +29,12 @@ const missingPauseMs = 100;
 /** What a message may weigh besides the update in it (names, key, batch), in bytes. */
 export const recordOverheadBytes = 8 * 1024;
 
+/** What a dead letter weighs besides the record in it: where it was, and why it is one. */
+const letterOverheadBytes = mebibyte;
+
+/** What one message between gateways may have. */
+export const presenceMessageBytesMax = 512 * 1024;
+
 /** What topics are made with; `updates` takes frames of 32 MiB with room to spare. */
 const updatesMessageBytes = 36 * mebibyte;
 
@@ -59,7 +65,7 @@ const settingsOf: Readonly<Record<TopicName, TopicSettings>> = {
   presence: shortLived,
   control: { ...keptForEver, 'retention.ms': String(7 * 24 * 60 * minuteMs) },
   // A letter has the record that was refused in it.
-  'dead-letter': { ...keptForEver, 'max.message.bytes': String(updatesMessageBytes + mebibyte) },
+  'dead-letter': { ...keptForEver, 'max.message.bytes': String(updatesMessageBytes + letterOverheadBytes) },
 };
 
 const isPartitioned = (name: TopicName): boolean => name === 'updates' || name === 'presence';
@@ -180,16 +186,42 @@ export function judgeTopics(prefix: string, facts: ReadonlyMap<string, TopicFact
       faults.push(
         `topic ${topic} has ${replicationFactor} replicas and min.insync.replicas=${settings['min.insync.replicas']}: what one broker alone has would be acknowledged; set it to 2`,
       );
+    const inSync = Number(settings['min.insync.replicas'] ?? 1);
+    if (inSync > replicationFactor)
+      faults.push(
+        `topic ${topic} has ${replicationFactor} replicas and min.insync.replicas=${inSync}: nothing could be written; set it to ${Math.min(2, replicationFactor)}`,
+      );
     if (replicationFactor === 1 && name === 'updates')
       warnings.push(`topic ${topic} has one replica: the loss of its broker's disk loses what was acknowledged`);
   }
+  faults.push(...judgeSizes(prefix, facts));
   const updates = facts.get(topicName(prefix, 'updates'));
   const presence = facts.get(topicName(prefix, 'presence'));
+  if ((presence?.settings['cleanup.policy'] ?? 'delete') !== 'delete')
+    faults.push(
+      `topic ${topicName(prefix, 'presence')} has cleanup.policy=${presence?.settings['cleanup.policy']}, and Kafka would refuse messages without keys: set it to delete`,
+    );
   if (updates !== undefined && presence !== undefined && updates.partitionCount !== presence.partitionCount)
     faults.push(
       `topic ${topicName(prefix, 'presence')} has ${presence.partitionCount} partitions and ${topicName(prefix, 'updates')} has ${updates.partitionCount}: they must be the same; delete the former and run \`node deploy/provision.ts\``,
     );
   return { faults, warnings };
+}
+
+/** What goes from one topic into another, or in one message, has to fit. */
+function judgeSizes(prefix: string, facts: ReadonlyMap<string, TopicFacts>): readonly string[] {
+  const bytesMaxOf = (name: TopicName): number =>
+    Number(facts.get(topicName(prefix, name))?.settings['max.message.bytes'] ?? Infinity);
+  const check = (name: TopicName, wanted: number, otherwise: string): readonly string[] =>
+    bytesMaxOf(name) >= wanted || wanted === Infinity
+      ? []
+      : [
+          `topic ${topicName(prefix, name)} has max.message.bytes=${bytesMaxOf(name)}, and ${otherwise}: set it to ${wanted} or more`,
+        ];
+  return [
+    ...check('dead-letter', bytesMaxOf('updates') + letterOverheadBytes, 'could not take what is set aside of the updates'),
+    ...check('presence', presenceMessageBytesMax + recordOverheadBytes, 'could not take what gateways tell each other'),
+  ];
 }
 
 /** Reads what topics are there and how they are set. */

@@ -4,11 +4,15 @@ import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import { Buffer } from 'node:buffer';
 import { describe, expect, test } from 'vitest';
 import type { DocumentName } from '#shared/document/name.ts';
+import type { FollowEnd } from '#shared/journal/journal.ts';
+import { systemClock } from '#shared/runtime/clock.ts';
+import { silentLogger } from '#test/harness/memory-gateway.ts';
 import { nextRequest, type Outgoing } from '#shared/journal/kafka/appends.ts';
 import { letIdleConnectionsRest } from '#shared/journal/kafka/idle-timer.ts';
 import { partitionByKey } from '#shared/journal/kafka/partitioner.ts';
-import { sliceAt } from '#shared/journal/kafka/reader.ts';
-import { decodeTopicId, type FetchedMessage } from '#shared/journal/kafka/requests.ts';
+import { Reader, type ReaderLimits, type ReadingLink } from '#shared/journal/kafka/reader.ts';
+import { type Broker, decodeTopicId, type FetchedMessage } from '#shared/journal/kafka/requests.ts';
+import { type Slice, sliceAt } from '#shared/journal/kafka/slice.ts';
 import { judgeTopics, type TopicFacts } from '#shared/journal/kafka/topics.ts';
 
 describe('JR30: what goes into one request', () => {
@@ -125,6 +129,22 @@ test('JR33: topics that would lose data, or are missing, are faults that say wha
   expect(withSetting('unclean.leader.election.enable', 'true')).toHaveLength(1);
   expect(withSetting('min.insync.replicas', '1')).toEqual([expect.stringContaining('min.insync.replicas=1')]);
   expect(faultsOf(all({}, { partitionCount: 11 }))).toEqual([expect.stringContaining('11 partitions')]);
+  expect(faultsOf(all({ replicationFactor: 1 }))).toEqual([expect.stringContaining('nothing could be written')]);
+  const sized = (updates: string, letters: string, presence = '1048588'): ReadonlyMap<string, TopicFacts> =>
+    new Map(
+      [...all({})].map(([topic, facts]) => {
+        const bytes = topic.endsWith('updates') ? updates : topic.endsWith('presence') ? presence : letters;
+        return [topic, { ...facts, settings: { ...facts.settings, 'max.message.bytes': bytes } }];
+      }),
+    );
+  expect(faultsOf(sized('10000000', '20000000'))).toEqual([]);
+  expect(faultsOf(sized('10000000', '1048588'))).toEqual([expect.stringMatching(/dead-letter.*set it to 11048576 or more/u)]);
+  expect(faultsOf(sized('10000000', '20000000', '1000'))).toEqual([
+    expect.stringMatching(/ink\.presence has max\.message\.bytes=1000/u),
+  ]);
+  expect(faultsOf(all({}, { settings: { ...good.settings, 'cleanup.policy': 'compact' } }))).toEqual([
+    expect.stringMatching(/ink\.presence.*without keys/u),
+  ]);
   const missing = new Map(all({}));
   missing.delete('ink.presence');
   expect(faultsOf(missing)).toEqual([expect.stringMatching(/no topic ink\.presence.*provision/u)]);
@@ -140,6 +160,102 @@ test('JR34: a document is in the partition that Kafka’s clients choose for its
       expect(partitionByKey('t', count)(name as DocumentName)).toBe((hash & 0x7fffffff) % count);
     }
   }
+});
+
+describe('reading, from brokers of the test’s own', () => {
+  const limits: ReaderLimits = {
+    waitMs: 1,
+    fetchIntervalMs: 0,
+    partitionBytesMax: 1,
+    fetchBytesMax: 1,
+    retryMsMin: 1,
+    retryMsMax: 1,
+  };
+  type Asked = { readonly partition: number; readonly fetchOffset: number };
+  type Given = { readonly partition: number; readonly messages: readonly FetchedMessage[] };
+
+  /** A reader of topic `t`, whose broker answers each request with what `answer` says. */
+  function readerOf(answer: (asked: readonly Asked[]) => readonly Given[]): Reader {
+    const broker = {
+      lookupRequest: () => (options: { readonly topics: readonly { readonly partitions: readonly Asked[] }[] }) => ({
+        options,
+        response: { decode: undefined },
+      }),
+      connectionPool: {
+        send: async ({
+          options,
+        }: {
+          readonly options: { readonly topics: readonly { readonly partitions: readonly Asked[] }[] };
+        }) => {
+          await new Promise((resolve) => setImmediate(resolve));
+          const partitions = answer(options.topics.flatMap(({ partitions }) => partitions)).map((given) => ({
+            ...given,
+            errorCode: 0,
+            highWatermark: '1000',
+          }));
+          return { responses: [{ topicName: 't', partitions }] };
+        },
+      },
+    } as unknown as Broker;
+    const link: ReadingLink = {
+      leaders: async () => () => '1',
+      leaderOf: async () => '1',
+      ask: (_node, question) => question(broker),
+      offsetOf: async () => 0,
+      relearn: () => {},
+    };
+    return new Reader({ waiting: link, catchingUp: link, clock: systemClock, logger: silentLogger, limits });
+  }
+  const message = (offset: number): FetchedMessage => ({ offset: String(offset), value: Buffer.of(1) });
+
+  test('JR45: a follower that throws is ended there: nothing goes on behind what nobody knows whether it was taken', async () => {
+    for (const failing of [
+      () => {
+        throw new Error('at once');
+      },
+      () => Promise.reject(new Error('later')),
+    ]) {
+      const reader = readerOf((asked) =>
+        asked.map(({ partition, fetchOffset }) => ({ partition, messages: [message(fetchOffset)] })),
+      );
+      let calls = 0;
+      const end = await new Promise<FollowEnd>((resolve) => {
+        const onSlice = () => (++calls === 3 ? failing() : undefined);
+        reader.read('t', 0, 0, { onSlice, onEnd: resolve });
+      });
+      expect(end).toMatchObject({ kind: 'failed', error: expect.any(Error) });
+      expect(calls).toBe(3);
+      await reader.close();
+    }
+  });
+
+  test('JR46: a batch that a broker gives to the first partition of a request alone is not kept waiting by the others', async () => {
+    // As brokers do (KIP-74): a batch over the limit comes only where nothing was given before it.
+    const reader = readerOf((asked) =>
+      asked.map(({ partition, fetchOffset }, place) => {
+        const isCatchingUp = asked.length === 1 && fetchOffset < 2;
+        const messages = isCatchingUp
+          ? Array.from({ length: 1000 - fetchOffset }, (_, index) => message(fetchOffset + index))
+          : partition === 1 && place > 0
+            ? []
+            : [message(fetchOffset)];
+        return { partition, messages };
+      }),
+    );
+    const next = [0, 0];
+    await new Promise<void>((resolve) => {
+      for (const partition of [0, 1]) {
+        const onSlice = (slice: Slice) => {
+          next[partition] = slice.next;
+          if ((next[0] ?? 0) > 1_010 && (next[1] ?? 0) > 1_010) resolve();
+          return undefined;
+        };
+        reader.read('t', partition, 0, { onSlice, onEnd: () => {} });
+      }
+    });
+    await reader.close();
+    expect(next.every((offset) => offset > 1_010)).toBe(true);
+  });
 });
 
 describe('JR35: an idle connection rests', () => {
