@@ -1,7 +1,7 @@
 /** The settings of whoever lets people in, a gateway or standalone with one in it: where it listens, whom it lets in, and how it sends them away. */
 
 import { amount, choice, duration, flag, type SettingValues, text, variableName } from '#shared/runtime/config.ts';
-import { processSettings } from '#shared/runtime/process-settings.ts';
+import { processSettings, urlOf } from '#shared/runtime/process-settings.ts';
 import { processStopMsMax } from '#shared/runtime/shutdown.ts';
 
 export const doorSettings = {
@@ -46,3 +46,17 @@ export function checkDoor(
   }
   return faults;
 }
+
+type DoorConfig = SettingValues<typeof doorSettings>;
+
+/** What a gateway is told of its door. */
+export const doorOf = ({ host, port, tlsCertFile, tlsKeyFile, authMode, allowAnyone }: DoorConfig) => ({
+  host,
+  port,
+  tls: tlsCertFile === '' ? undefined : { certFile: tlsCertFile, keyFile: tlsKeyFile },
+  refusesForeignPages: authMode === 'none' && !allowAnyone,
+});
+
+/** Where people find it; `port` as it turned out. */
+export const urlOfDoor = ({ host, tlsCertFile }: DoorConfig, port: number): string =>
+  urlOf(tlsCertFile === '' ? 'http' : 'https', host, port);

@@ -6,14 +6,13 @@ import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { type GatewayConfig, readConfig } from '#gateway/config.ts';
-import { appendMs } from '#gateway/door-settings.ts';
+import { appendMs, doorOf, urlOfDoor } from '#gateway/door-settings.ts';
 import { type Gateway, startGateway } from '#gateway/gateway.ts';
 import { checkAgainstStorage } from '#gateway/limits.ts';
 import { readPages } from '#gateway/pages.ts';
 import { watchStorage } from '#gateway/storage-watch.ts';
 import { systemClock } from '#shared/runtime/clock.ts';
 import { createRegistry } from '#shared/runtime/metrics.ts';
-import { urlOf } from '#shared/runtime/process-settings.ts';
 import { FaultySettings, runProgram, sayReady } from '#shared/runtime/program.ts';
 import { onStop } from '#shared/runtime/shutdown.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
@@ -37,12 +36,9 @@ async function run(config: GatewayConfig, logger: Logger): Promise<void> {
     logger,
     registry,
     limits: config,
-    host: config.host,
-    port: config.port,
-    tls: config.tlsCertFile === '' ? undefined : { certFile: config.tlsCertFile, keyFile: config.tlsKeyFile },
+    ...doorOf(config),
     origin,
     pages: readPages(pagesFolder),
-    refusesForeignPages: config.authMode === 'none' && !config.allowAnyone,
     writersMustWait: () => (storage.behindRecords() > config.storeLagRecordsMax ? 'the store is too far behind' : undefined),
     condition: () => ({ store: { ...storage.store(), behindRecords: storage.behindRecords() }, reading: storage.reading() }),
   });
@@ -50,7 +46,7 @@ async function run(config: GatewayConfig, logger: Logger): Promise<void> {
     storage.stop();
     return stop(config, gateway, backing, logger);
   });
-  sayReady('gateway', urlOf(config.tlsCertFile === '' ? 'http' : 'https', config.host, gateway.port));
+  sayReady('gateway', urlOfDoor(config, gateway.port));
 }
 
 /** Returns the exit code. */

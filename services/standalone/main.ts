@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
-import { appendMs } from '#gateway/door-settings.ts';
+import { appendMs, doorOf, urlOfDoor } from '#gateway/door-settings.ts';
 import { type Gateway, startGateway } from '#gateway/gateway.ts';
 import { checkAgainstStorage } from '#gateway/limits.ts';
 import { readPages } from '#gateway/pages.ts';
@@ -17,7 +17,6 @@ import { allPartitions } from '#shared/journal/sharing.ts';
 import { systemClock } from '#shared/runtime/clock.ts';
 import { type Environment, openEnvironment } from '#shared/runtime/lmdb.ts';
 import { createRegistry } from '#shared/runtime/metrics.ts';
-import { urlOf } from '#shared/runtime/process-settings.ts';
 import { FaultySettings, runProgram, sayReady } from '#shared/runtime/program.ts';
 import { onStop } from '#shared/runtime/shutdown.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
@@ -57,18 +56,15 @@ async function run(config: StandaloneConfig, logger: Logger): Promise<void> {
     logger,
     registry,
     limits: config,
-    host: config.host,
-    port: config.port,
-    tls: config.tlsCertFile === '' ? undefined : { certFile: config.tlsCertFile, keyFile: config.tlsKeyFile },
+    ...doorOf(config),
     origin: randomUUID(),
     pages: readPages(pagesFolder),
-    refusesForeignPages: config.authMode === 'none' && !config.allowAnyone,
     writersMustWait: () => (persister.lag().records > config.storeLagRecordsMax ? 'the store is too far behind' : undefined),
     condition: () => ({ persister: { ...persister.status(), lag: persister.lag() } }),
   });
   // Before anybody knows that it is ready: who knows may tell it to stop.
   onStop(logger, () => stop(config, gateway, persister, environment, logger));
-  sayReady('standalone', urlOf(config.tlsCertFile === '' ? 'http' : 'https', config.host, gateway.port));
+  sayReady('standalone', urlOfDoor(config, gateway.port));
 }
 
 /** Returns the exit code. */
