@@ -224,6 +224,7 @@ test(
     const documents = documentsOf(journal);
     const writer = startWriter(journal, { documents, atOnce: 1, pace, onAcknowledged: appends.beat });
     const presence = talk({ journal, ...kafka }, another);
+    onTestFinished(async () => void (await Promise.all([presence.stop(), writer.stop()])));
     await presence.ready;
     await writer.goesOn(30);
 

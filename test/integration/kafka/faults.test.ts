@@ -86,6 +86,7 @@ test(
     onTestFinished(async () => void (await Promise.all([kafka.close(), another.close()])));
     const reader = collect(another.journal, 0, 0);
     const writer = startWriter(kafka.journal);
+    onTestFinished(() => writer.stop());
     await writer.goesOn(30);
     for (const { inject } of faults) {
       await inject(own.proxy, own);
