@@ -15,8 +15,8 @@ import { missingIn, openTypist, type Edit, type Typist } from '#test/harness/typ
 import { type Client, openClient } from '#test/harness/y-websocket-client.ts';
 
 const documents = ['notes', 'team-7/minutes', 'plan'];
-const pasteOneIn = 150;
-const editsBefore = 120;
+const pasteOneIn = 400;
+const editsBefore = 80;
 const editsAfter = 40;
 /** How much the others type while a process is frozen. */
 const editsMeanwhile = 60;

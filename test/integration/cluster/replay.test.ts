@@ -1,4 +1,4 @@
-/** What people really typed, by writers on different gateways, over faults (test/harness/replay.ts says how). The long run is `make chaos`. */
+/** What people really typed, by writers on different gateways, over faults (test/harness/replay.ts says how). The long runs, with the longer trace too, are `make chaos`. */
 
 import { expect, onTestFinished, test } from 'vitest';
 import { orSkip } from '#test/harness/backends.ts';
@@ -7,7 +7,7 @@ import { busyPersister } from '#test/harness/provocation.ts';
 import { startTestCluster } from '#test/harness/test-cluster.ts';
 import { hasTrace, tracesDir } from '#test/harness/traces.ts';
 
-test.for(['automerge-paper', 'friendsforever'] as const)(
+test.for(['friendsforever'] as const)(
   'CL55: %s, typed on two gateways, is the same everywhere in the end, and in the store alone',
   { timeout: 400_000 },
   async (name, { skip }) => {
