@@ -8,7 +8,12 @@
 import * as prng from 'lib0/prng';
 import type { ClusterNode, TestCluster } from '#test/harness/test-cluster.ts';
 
-export type Fault = { readonly name: string; readonly happen: () => Promise<void> };
+export type Fault = {
+  readonly name: string;
+  readonly happen: () => Promise<void>;
+  /** It ends when others have typed on, and holds up those who wait for people on the gateway that it hits. */
+  readonly cutsPeopleOff?: true;
+};
 
 const crash = (node: ClusterNode): Fault => ({
   name: `${node.name} killed`,
@@ -40,7 +45,7 @@ const freeze = (node: ClusterNode, meanwhile: () => Promise<void>): Fault => ({
 export function faultsOf(cluster: TestCluster, meanwhile: () => Promise<void>): readonly Fault[] {
   const { gateways, persisters, kafka, mongodb } = cluster;
   return [
-    ...gateways.flatMap((node) => [crash(node), restart(node), freeze(node, meanwhile)]),
+    ...gateways.flatMap((node) => [crash(node), restart(node), { ...freeze(node, meanwhile), cutsPeopleOff: true as const }]),
     ...persisters.flatMap((node) => [crash(node), restart(node), freeze(node, meanwhile)]),
     {
       name: 'the broker killed',
