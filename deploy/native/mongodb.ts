@@ -102,7 +102,8 @@ async function standIn(dataDir: string, port: number): Promise<Command> {
     name: `the stand-in for MongoDB on ${port}`,
     command: 'java',
     args: [
-      '-Xmx512m',
+      // H2 writes what has gathered as one chunk, out of one buffer: after some large documents that is hundreds of megabytes.
+      '-Xmx3g',
       '-XX:+UseSerialGC',
       '-XX:TieredStopAtLevel=1',
       '-cp',
