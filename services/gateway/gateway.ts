@@ -32,6 +32,7 @@ import type { Clock } from '#shared/runtime/clock.ts';
 import { nextTurn } from '#shared/runtime/slices.ts';
 import { variableName } from '#shared/runtime/config.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
+import { pause } from '#shared/runtime/waiting.ts';
 import type { Store } from '#shared/store/store.ts';
 import { restarting, unreadable } from '#shared/wire/close-codes.ts';
 
@@ -245,14 +246,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   };
   keepAliveLater();
 
-  const wait = (ms: number): Promise<void> =>
-    new Promise((resolve) => {
-      clock.after(ms, resolve);
-    });
   /** Flushes everything and waits until it is durable, for at most `ms`. */
   const save = async (ms: number): Promise<void> => {
     schedule.run();
-    await Promise.race([appender.drained(), wait(ms)]);
+    await Promise.race([appender.drained(), pause(clock, ms)]);
   };
   return {
     port: edge.port,
@@ -266,7 +263,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       const step = Math.max(1, Math.ceil((leaving.length * drainStepMs) / spreadMs));
       for (let at = 0; at < leaving.length; at += step) {
         for (const session of leaving.slice(at, at + step)) session.close(restarting('the server is stopping'));
-        if (at + step < leaving.length) await wait(drainStepMs);
+        if (at + step < leaving.length) await pause(clock, drainStepMs);
       }
       // After what their ends changed: goodbye is for what was lost of that.
       schedule.run();

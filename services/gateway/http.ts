@@ -9,14 +9,17 @@ export const plainText = (status: number, body: string): HttpAnswer => ({
   body: `${body}\n`,
 });
 
+/** RFC 9110 §15.5.22. */
+function upgradeRequired(): HttpAnswer {
+  const answer = plainText(426, 'documents are opened by WebSocket');
+  return { ...answer, headers: { ...answer.headers, upgrade: 'websocket' } };
+}
+
 const json = (status: number, value: unknown): HttpAnswer => ({
   status,
   headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
   body: `${JSON.stringify(value)}\n`,
 });
-
-/** RFC 9110 §15.5.22. */
-const upgradeHeaders = { headers: { 'content-type': 'text/plain; charset=utf-8', upgrade: 'websocket' } };
 
 export type HttpParts = {
   readonly registry: Registry;
@@ -36,7 +39,7 @@ export async function answerGet(path: string, { registry, pages, isDraining, con
     case '/metrics':
       return answerMetrics(registry);
     default:
-      if (path.startsWith('/ws/')) return { ...plainText(426, 'documents are opened by WebSocket'), ...upgradeHeaders };
+      if (path.startsWith('/ws/')) return upgradeRequired();
       return pages.get(path) ?? plainText(404, path === '/' ? 'the pages are not built: run `make pages`' : 'not found');
   }
 }

@@ -24,7 +24,7 @@ async function run(config: GatewayConfig, logger: Logger): Promise<void> {
   const origin = randomUUID();
   const backing = await openBacking(config, { clientId: `inkstream-gateway-${origin}`, clock: systemClock, logger });
   const { journal, store, broadcast } = backing;
-  const faults = checkAgainstStorage(config, journal, store, backing.broadcast);
+  const faults = checkAgainstStorage(config, journal, store, broadcast);
   if (faults.length > 0) throw new FaultySettings(faults);
   const registry = createRegistry();
   const storage = watchStorage({ journal, store, clock: systemClock, registry });

@@ -6,7 +6,7 @@
  * order is the record's offset. Rooms, the persister and (later) the changefeed are readers of partitions.
  *
  * Readers trust nobody: each batch says at which offset it begins, and a reader whose expectation differs has a gap and must
- * start again from the store (rule 5). Adapters: memory, embedded (LMDB) and, later, Kafka; one contract suite holds them all.
+ * start again from the store (rule 5). Adapters: memory, embedded (LMDB) and Kafka; one contract suite holds them all.
  */
 
 import type { DocumentName } from '#shared/document/name.ts';

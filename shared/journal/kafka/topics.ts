@@ -87,7 +87,7 @@ const isType = (error: unknown, type: string): boolean => {
 };
 
 /**
- * Makes the topics that are missing, and touches none that are there: whether those are right is what `checkTopics` says. May be
+ * Makes the topics that are missing, and touches none that are there: whether those are right is what `judgeTopics` says. May be
  * repeated, and run by several at once.
  */
 export async function provisionTopics(
