@@ -14,7 +14,6 @@ import { judgeTopics, provisionTopics, readTopics, type TopicFacts, topicName } 
 import { systemClock } from '#shared/runtime/clock.ts';
 import { runProgram } from '#shared/runtime/program.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
-import { pause } from '#shared/runtime/waiting.ts';
 import { waitFor } from '#shared/store/patience.ts';
 import { type ProvisionConfig, readConfig } from '#deploy/provision-settings.ts';
 
@@ -51,27 +50,10 @@ function explain(error: unknown): Error {
     : new JournalUnavailable(said, { cause: error });
 }
 
-/** Brokers hear one after the other of a topic that was made; until then it is unknown to some. */
-const settlingPauseMs = 50;
-
-async function makeTopics(admin: Admin, config: ProvisionConfig): Promise<void> {
-  const { kafkaTopicPrefix: prefix, partitions: partitionCount, replicationFactor } = config;
-  const wanted = { partitionCount, ...(replicationFactor === 0 ? {} : { replicationFactor }) };
-  for (;;) {
-    try {
-      await provisionTopics(admin, prefix, wanted);
-      return;
-    } catch (error) {
-      if (!failuresIn(error).every(({ type }) => type === 'UNKNOWN_TOPIC_OR_PARTITION')) throw error;
-      await pause(systemClock, settlingPauseMs);
-    }
-  }
-}
-
 type Admin = Parameters<typeof provisionTopics>[0];
 
 /** Resolves with what is there after `work`, on a connection of its own. */
-async function withAdmin(config: ProvisionConfig, logger: Logger, work: (admin: Admin) => Promise<void>): Promise<Facts> {
+async function withAdmin(config: ProvisionConfig, logger: Logger, work: (admin: Admin) => Promise<unknown>): Promise<Facts> {
   const admin = createClient(connectionOf(config, 'inkstream-provision'), logger).admin();
   try {
     await admin.connect();
@@ -92,12 +74,13 @@ function describe(topic: string, { partitionCount, replicationFactor }: TopicFac
 }
 
 async function run(config: ProvisionConfig, logger: Logger): Promise<void> {
-  const { kafkaBrokers, kafkaTopicPrefix: prefix, startWaitMs: waitMs, partitions } = config;
+  const { kafkaBrokers, kafkaTopicPrefix: prefix, startWaitMs: waitMs, partitions, replicationFactor } = config;
+  const wanted = { partitionCount: partitions, ...(replicationFactor === 0 ? {} : { replicationFactor }) };
   const patience = { clock: systemClock, logger, deadlineMs: systemClock.monotonic() + waitMs, waitMs };
-  const patiently = (work: (admin: Admin) => Promise<void>): Promise<Facts> =>
+  const patiently = (work: (admin: Admin) => Promise<unknown>): Promise<Facts> =>
     waitFor(`Kafka at ${kafkaBrokers}`, () => withAdmin(config, logger, work), patience);
   const before = await patiently(async () => {});
-  const facts = await patiently((admin) => makeTopics(admin, config));
+  const facts = await patiently((admin) => provisionTopics(admin, prefix, wanted));
   for (const [topic, found] of [...facts].toSorted(([one], [other]) => one.localeCompare(other)))
     process.stdout.write(describe(topic, found, before.has(topic)));
   const { faults, warnings } = judgeTopics(prefix, facts);

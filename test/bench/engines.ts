@@ -5,8 +5,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import kafkajs, { type Admin } from 'kafkajs';
+import kafkajs from 'kafkajs';
 import { startEngine } from '#deploy/native/engine-process.ts';
 import { javaLibraries } from '#deploy/native/java-libraries.ts';
 import { kafkaVersion, startBroker } from '#deploy/native/kafka.ts';
@@ -15,7 +14,6 @@ import { provisionTopics, topicName } from '#shared/journal/kafka/topics.ts';
 import { findFreePort } from './server-process.ts';
 
 const partitionCount = 12;
-const provisionPauseMs = 300;
 
 /** Topics and a database that nobody else uses. */
 export type Place = {
@@ -61,17 +59,6 @@ async function startRedis(dataDir: string): Promise<Redis & { readonly stop: () 
   return { port, pid, stop };
 }
 
-/** Kafkajs looks for the leaders of new topics where the broker may not know the topics yet; they are there all the same. */
-async function provision(admin: Admin, prefix: string, attempts = 5): ReturnType<typeof provisionTopics> {
-  try {
-    return await provisionTopics(admin, prefix, { partitionCount });
-  } catch (error) {
-    if (attempts <= 1) throw error;
-    await delay(provisionPauseMs);
-    return provision(admin, prefix, attempts - 1);
-  }
-}
-
 async function makePlace(brokers: string, mongodbUrl: string): Promise<Place> {
   const name = `bench${process.hrtime.bigint()}`;
   const admin = new kafkajs.Kafka({ brokers: [brokers], logLevel: kafkajs.logLevel.NOTHING }).admin();
@@ -82,7 +69,7 @@ async function makePlace(brokers: string, mongodbUrl: string): Promise<Place> {
   };
   const made: string[] = [];
   await asAdmin(async () => {
-    for (const { topic } of await provision(admin, name)) made.push(topic);
+    for (const { topic } of await provisionTopics(admin, name, { partitionCount })) made.push(topic);
   });
   const url = new URL(mongodbUrl);
   url.pathname = `/${name}`;
