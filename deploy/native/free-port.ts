@@ -1,6 +1,6 @@
 /**
- * A port on which an engine can be killed and come back. Not any port: those that the system hands out (port 0) are also the ends of other
- * programs' connections, and what remains of a killed engine's connections keeps one shut for a minute unless it was asked for by its number.
+ * A port on which a process can be killed and come back. Not any port: those that the system hands out (port 0) are also the ends of other
+ * programs' connections, and what remains of a killed process's connections keeps one shut for a minute unless it was asked for by its number.
  */
 
 import { createServer } from 'node:net';

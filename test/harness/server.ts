@@ -9,13 +9,13 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '#deploy/native/free-port.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const startDeadlineMs = 30_000;
@@ -125,21 +125,6 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
       );
     },
   };
-}
-
-/**
- * A port on which a server can be killed and come back. Not any port: those that the system hands out (`PORT=0`) are also the ends of other programs' connections,
- * and what remains of a killed server's connections keeps one shut for a minute unless it was asked for by its number.
- */
-async function freePort(): Promise<number> {
-  const port = 20_000 + Math.floor(Math.random() * 12_000);
-  const probe = createServer();
-  const taken = await new Promise<boolean>((settle) => {
-    probe.once('error', () => settle(true)).listen(port, '127.0.0.1', () => settle(false));
-  });
-  if (taken) return freePort();
-  await new Promise((settle) => probe.close(settle));
-  return port;
 }
 
 const spawnServer = (options: ServerOptions): ChildProcessByStdio<null, Readable, Readable> => {

@@ -15,25 +15,20 @@ import { openMongoStore } from '#shared/store/mongo.ts';
 import { partBytesMax } from '#shared/store/store.ts';
 import { type Reader, startTcpProxy } from '#test/harness/tcp-proxy.ts';
 import { nameOf, randomOf, recordOf, typists } from '#test/simulation/persister/typing.ts';
-import { append, type Running, smallLimits, type Step } from '#test/simulation/persister/world.ts';
+import {
+  append,
+  isPersisterWrite,
+  type PersisterWrite,
+  persisterWrites,
+  type Running,
+  smallLimits,
+  type Step,
+} from '#test/simulation/persister/world.ts';
 
 import { type DatabaseWorld, databaseWorlds, type LifeOptions } from './database-world.ts';
 
 const seed = 5;
 const documents = ['a', 'b/c'].map(nameOf);
-const writes = [
-  'trim',
-  'bindJournal',
-  'moveCheckpoint',
-  'putSegment',
-  'deleteSegments',
-  'putSnapshotPart',
-  'deleteSnapshot',
-  'moveHead',
-] as const;
-type Write = (typeof writes)[number];
-const isWrite = (name: string): name is Write => (writes as readonly string[]).includes(name);
-
 /** Where a persister is killed: at an effect such as `after moveHead`, when it happens for the `nth` time, from 0. */
 type Kill = { readonly effect: string; readonly nth: number };
 type Life = {
@@ -55,7 +50,7 @@ function liveUntil(
   const dead = Promise.withResolvers<void>();
   let killed = false;
   const step: Step = async (name, moment) => {
-    if (!isWrite(name) || killed) return;
+    if (!isPersisterWrite(name) || killed) return;
     const effect = `${moment} ${name}`;
     const nth = effects.filter((one) => one === effect).length;
     effects.push(effect);
@@ -122,7 +117,7 @@ test('ST44: a kill before or after any write of a flush or a compaction loses no
   await life.running.persister.stop();
   await whole.expectNothingMissing('at the end');
   await whole.expectNoLeavings();
-  expect(new Set(life.effects)).toEqual(new Set(writes.flatMap((name) => [`before ${name}`, `after ${name}`])));
+  expect(new Set(life.effects)).toEqual(new Set(persisterWrites.flatMap((name) => [`before ${name}`, `after ${name}`])));
 
   let secondKills = 0;
   for (const kill of sampleOf(life.effects, random)) {
@@ -219,7 +214,7 @@ function paster(length: Length): () => UpdateRecord {
 }
 
 /** A call, and how much of it went over the wire. */
-type Sent = { readonly name: Write; readonly nth: number; readonly bytes: number };
+type Sent = { readonly name: PersisterWrite; readonly nth: number; readonly bytes: number };
 type Pasted = { readonly calls: readonly Sent[]; readonly isKilled: boolean };
 
 /** One write at a time, so that the bytes of a call are its own; and a document is compacted whenever it was written to. */
@@ -234,7 +229,7 @@ async function paste(world: DatabaseWorld, length: Length, kill?: Sent): Promise
   let isKilled = false;
   let before = 0;
   const step: Step = (name, moment) => {
-    if (!isWrite(name) || name === 'trim') return;
+    if (!isPersisterWrite(name) || name === 'trim') return;
     const nth = calls.filter((call) => call.name === name).length;
     if (moment === 'after') {
       calls.push({ name, nth, bytes: link.sent() - before });
@@ -260,7 +255,7 @@ async function paste(world: DatabaseWorld, length: Length, kill?: Sent): Promise
 }
 
 /** Where the link dies: within which call, and after how much of what it sends. */
-const cuts: Readonly<Record<Length, readonly (readonly [Write, number, number])[]>> = {
+const cuts: Readonly<Record<Length, readonly (readonly [PersisterWrite, number, number])[]>> = {
   short: [
     ['bindJournal', 0, 0.9], // a look; the insert
     ['putSegment', 0, 0.5],

@@ -16,6 +16,8 @@ import {
   expectNoLeavings,
   expectNothingMissing,
   isCaughtUp,
+  isPersisterWrite,
+  persisterWrites,
   run,
   type RunOptions,
   type Running,
@@ -26,17 +28,6 @@ import {
 import { nameOf, typists } from './typing.ts';
 
 const documents = ['a', 'b/c'].map(nameOf);
-const writes: ReadonlySet<string> = new Set([
-  'trim',
-  'bindJournal',
-  'moveCheckpoint',
-  'putSegment',
-  'deleteSegments',
-  'putSnapshotPart',
-  'deleteSnapshot',
-  'moveHead',
-]);
-
 /** What a persister did to journal and store, and where it was killed. */
 type Life = { readonly running: Running; readonly effects: readonly string[]; readonly killedAt: () => string | undefined };
 
@@ -45,7 +36,7 @@ function live(world: World, killAt: number, options: RunOptions): Life {
   const effects: string[] = [];
   let killedAt: string | undefined;
   const step: Step = async (name, moment) => {
-    if (!writes.has(name) || killedAt !== undefined) return;
+    if (!isPersisterWrite(name) || killedAt !== undefined) return;
     effects.push(`${moment} ${name}`);
     if (effects.length - 1 !== killAt) return;
     killedAt = `${moment} ${name}`;
@@ -94,7 +85,7 @@ test('PS1: a kill between any two effects of flushes and compactions loses nothi
   const whole = await tell(Infinity);
   await expectNothingMissing(whole.world, 'at the end');
   await expectNoLeavings(whole.world);
-  expect(new Set(whole.effects)).toEqual(new Set([...writes].flatMap((name) => [`before ${name}`, `after ${name}`])));
+  expect(new Set(whole.effects)).toEqual(new Set(persisterWrites.flatMap((name) => [`before ${name}`, `after ${name}`])));
 
   for (let killAt = 0; killAt < whole.effects.length; killAt++) {
     const { world, killedAt } = await tell(killAt);

@@ -54,6 +54,20 @@ export const smallLimits: PersisterLimits = {
   compactionBytesMin: 1024 * 1024,
 };
 
+/** What a persister does to journal and store, as they name it: each a place to kill it at. */
+export const persisterWrites = [
+  'trim',
+  'bindJournal',
+  'moveCheckpoint',
+  'putSegment',
+  'deleteSegments',
+  'putSnapshotPart',
+  'deleteSnapshot',
+  'moveHead',
+] as const;
+export type PersisterWrite = (typeof persisterWrites)[number];
+export const isPersisterWrite = (name: string): name is PersisterWrite => (persisterWrites as readonly string[]).includes(name);
+
 export type Observed = {
   readonly errors: PersisterError[];
   readonly letters: DeadLetter[];

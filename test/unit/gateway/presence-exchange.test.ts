@@ -285,7 +285,8 @@ test.each(['send', 'hear'] as const)(
   },
 );
 
-test('GW95: a question that is lost is asked again', async () => {
+/** Somebody is on `a`, and what `b` asked when it opened was lost. */
+async function lostQuestion() {
   const { gateway, weather, pass } = network();
   const a = gateway('a').open();
   a.connect().says(1, 1);
@@ -294,20 +295,18 @@ test('GW95: a question that is lost is asked again', async () => {
   const b = gateway('b').open();
   await pass();
   weather.loses = () => false;
+  return { b, pass };
+}
+
+test('GW95: a question that is lost is asked again', async () => {
+  const { b, pass } = await lostQuestion();
   expect(b.everyone()).toEqual({});
   await pass(10_000);
   expect(b.everyone()).toEqual({ 1: '1 {"at":1}' });
 });
 
 test('GW95: and at once, where something later is heard', async () => {
-  const { gateway, weather, pass } = network();
-  const a = gateway('a').open();
-  a.connect().says(1, 1);
-  await pass();
-  weather.loses = (step, origin) => step === 'send' && origin === 'b';
-  const b = gateway('b').open();
-  await pass();
-  weather.loses = () => false;
+  const { b, pass } = await lostQuestion();
   b.connect().says(2, 1);
   await pass();
   expect(b.everyone()).toEqual({ 1: '1 {"at":1}', 2: '1 {"at":1}' });
