@@ -1,7 +1,7 @@
 /**
  * What the linter holds this repository to.
  *
- * The layout is worth what it forbids: `runtime ← document, wire, auth ← journal, store ← services`, no service imports another (but for
+ * The layout is worth what it forbids: `runtime ← document, wire, auth ← journal, store ← mirror ← services`, no service imports another (but for
  * standalone, which composes them), and each vendor is known in one place, so that replacing it, or reading what it does to us, is
  * reading one file. Both are tables here, and every `no-restricted-imports` below is derived from them. `test/unit/lint.test.ts` shows that each bites.
  */
@@ -34,7 +34,7 @@ export const vendorHomes: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The layers of `shared/`, lowest first: a folder may import its own layer and those below it. Every service may import all of them. */
-const layers: readonly (readonly string[])[] = [['runtime'], ['document', 'wire', 'auth'], ['journal', 'store']];
+const layers: readonly (readonly string[])[] = [['runtime'], ['document', 'wire', 'auth'], ['journal', 'store'], ['mirror']];
 
 const services = ['gateway', 'persister', 'changefeed', 'standalone', 'pages'] as const;
 
@@ -196,7 +196,7 @@ export default {
   overrides: [
     { files: ['services/**/*.ts', 'shared/**/*.ts'], rules: { 'node/no-process-env': 'error' } },
     {
-      files: ['services/{gateway,persister,changefeed,standalone}/**/*.ts', 'shared/{document,wire,auth,journal,store}/**/*.ts'],
+      files: ['services/{gateway,persister,changefeed,standalone}/**/*.ts', 'shared/{document,wire,auth,journal,store,mirror}/**/*.ts'],
       rules: {
         'no-restricted-globals': [
           'error',
@@ -209,7 +209,7 @@ export default {
     { files: ['services/pages/**/*.ts'], rules: { 'no-console': ['error', { allow: ['warn', 'error'] }] } },
     {
       // An adapter is one closure that returns its port: as long as the port is, while each function in it is short.
-      files: ['shared/{journal,store}/{memory,embedded}.ts', 'shared/runtime/lmdb.ts'],
+      files: ['shared/{journal,store}/{memory,embedded,memory-mirrors}.ts', 'shared/runtime/lmdb.ts'],
       rules: { 'max-lines-per-function': ['error', { max: 150, skipBlankLines: true, skipComments: true }] },
     },
     {
