@@ -31,6 +31,8 @@ export type DatabaseOptions = {
   readonly database: string;
   /** Without it: the one that this directory had before, or a free one. */
   readonly port?: number;
+  /** The stand-in keeps everything in memory, where a disk is not what a caller is about. A `mongod` does not care. */
+  readonly isInMemory?: boolean;
   /** `leashed` (the default) ends with this process, however that ends; `free` stays. */
   readonly lifetime?: EnginePlan['lifetime'];
 };
@@ -73,7 +75,7 @@ export async function startDatabase(options: DatabaseOptions): Promise<Database>
       return { ...engine, kind, address, logFile, url: `mongodb://${address}/${options.database}?replicaSet=${replicaSet}` };
     }
     case 'stand-in': {
-      const engine = await startEngine({ ...common, ...(await standIn(options.dataDir, port)) });
+      const engine = await startEngine({ ...common, ...(await standIn(options, port)) });
       return { ...engine, kind, address, logFile, url: `mongodb://${address}/${options.database}` };
     }
   }
@@ -93,7 +95,7 @@ async function mongod(dataDir: string, port: number): Promise<Command> {
   };
 }
 
-async function standIn(dataDir: string, port: number): Promise<Command> {
+async function standIn({ dataDir, isInMemory }: DatabaseOptions, port: number): Promise<Command> {
   const libraries = await javaLibraries();
   if (libraries.kind === 'missing') throw new Error(libraries.reason);
   const logging = `-Dlog4j2.configurationFile=${join(import.meta.dirname, 'log4j2.properties')}`;
@@ -110,8 +112,8 @@ async function standIn(dataDir: string, port: number): Promise<Command> {
       libraries.classPath,
       logging,
       source,
-      join(dataDir, 'stand-in.h2'),
       String(port),
+      ...(isInMemory === true ? [] : [join(dataDir, 'stand-in.h2')]),
     ],
     readyLine: /MongoDB stand-in started/u,
   };

@@ -90,10 +90,10 @@ export async function startEngines(dataDir: string): Promise<Engines | { readonl
   const version = redisVersion();
   const [kafka, mongodb, redis] = await Promise.all([
     startBroker({ dataDir: join(dataDir, 'kafka'), heapMb: 1_024 }),
-    startDatabase({ dataDir: join(dataDir, 'mongodb'), database: 'bench' }),
+    startDatabase({ dataDir: join(dataDir, 'mongodb'), database: 'bench', isInMemory: true }),
     version === undefined ? undefined : startRedis(dataDir),
   ]);
-  const database = mongodb.kind === 'mongod' ? 'mongod' : 'a stand-in for MongoDB (mongo-java-server)';
+  const database = mongodb.kind === 'mongod' ? 'mongod' : 'a stand-in for MongoDB (mongo-java-server, in memory)';
   return {
     description: `One broker of Kafka ${kafkaVersion}, ${partitionCount} partitions; ${database}; ${version === undefined ? 'no Redis' : `Redis ${version}`}`,
     pids: { kafka: kafka.pid, mongodb: mongodb.pid },
