@@ -8,7 +8,8 @@ import * as Y from 'yjs';
  * @throws whatever Yjs throws: one of the updates can't be read.
  */
 export function loadQuietly(updates: readonly Uint8Array[], options: { readonly gc: boolean }): Y.Doc {
-  const document = new Y.Doc({ gc: options.gc });
+  // Nobody asks for its name, and making one up takes longer than reading a keystroke.
+  const document = new Y.Doc({ gc: options.gc, guid: '' });
   document.on('afterTransaction', (transaction: Y.Transaction) => {
     transaction._needFormattingCleanup = false;
   });
