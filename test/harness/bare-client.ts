@@ -28,7 +28,7 @@ export class BareClient {
   keepsFrames = true;
   #send: ((message: Uint8Array) => void) | undefined;
 
-  constructor(doc = new Y.Doc()) {
+  constructor(doc = new Y.Doc({ guid: '' })) {
     this.doc = doc;
     this.awareness = new Awareness(doc);
     this.awareness.setLocalState(null);

@@ -9,22 +9,25 @@ export type VirtualClock = Clock & {
   readonly pending: () => number;
 };
 
-type Due = { readonly at: number; readonly order: number; readonly run: () => void };
+type Due = { readonly at: number; readonly run: () => void };
 
 /** Lets everything that is waiting for already-settled promises run. */
 export const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 export function virtualClock(start = 1_700_000_000_000): VirtualClock {
   let time = 0;
-  let order = 0;
   const timers = new Set<Due>();
-  const next = (until: number): Due | undefined =>
-    [...timers].filter((due) => due.at <= until).toSorted((a, b) => a.at - b.at || a.order - b.order)[0];
+  const next = (until: number): Due | undefined => {
+    let first: Due | undefined;
+    // They are in the order in which they were made.
+    for (const due of timers) if (due.at <= until && (first === undefined || due.at < first.at)) first = due;
+    return first;
+  };
   return {
     now: () => start + time,
     monotonic: () => time,
     after: (ms, run) => {
-      const due: Due = { at: time + Math.max(0, ms), order: order++, run };
+      const due: Due = { at: time + Math.max(0, ms), run };
       timers.add(due);
       return { cancel: () => void timers.delete(due) };
     },

@@ -13,7 +13,7 @@ export type DurableDocument = {
 };
 
 export function durableDocument(disk: JournalDisk, partition: Partition, document: string): DurableDocument {
-  const doc = new Y.Doc({ gc: false });
+  const doc = new Y.Doc({ gc: false, guid: '' });
   doc.on('afterTransaction', (transaction: Y.Transaction) => {
     transaction._needFormattingCleanup = false;
   });

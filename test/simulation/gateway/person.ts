@@ -60,7 +60,7 @@ function line(world: VirtualClock, clock: Pick<Clock, 'after'>, random: Random):
 
 export function arrive(parts: PersonParts): Person {
   const { id, document, clock, random, durable, counts } = parts;
-  const doc = new Y.Doc();
+  const doc = new Y.Doc({ guid: '' });
   doc.clientID = id;
   const client = new BareClient(doc);
   client.keepsFrames = false;

@@ -39,7 +39,7 @@ export function typists(seed: number, documents: readonly DocumentName[], client
     document,
     written: [] as Uint8Array[],
     clients: Array.from({ length: clientsEach }, (_, number) => {
-      const doc = new Y.Doc();
+      const doc = new Y.Doc({ guid: '' });
       doc.clientID = seed * 10_000 + index * 100 + number;
       return { doc, seen: 0 };
     }),
@@ -85,7 +85,7 @@ export function typists(seed: number, documents: readonly DocumentName[], client
 
 /** What a reader sees who applies these updates in this order, and which operations it knows. */
 export function contentOf(updates: readonly Uint8Array[]): unknown {
-  const doc = new Y.Doc();
+  const doc = new Y.Doc({ guid: '' });
   for (const update of updates) Y.applyUpdate(doc, update);
   return {
     text: doc.getText('text').toDelta() as unknown,

@@ -3,7 +3,6 @@
  * make of the bytes must read like what Yjs makes of them.
  */
 
-import { expect } from 'vitest';
 import * as Y from 'yjs';
 import { compact } from '#shared/document/compact.ts';
 import { DocumentState } from '#shared/document/document-state.ts';
@@ -13,7 +12,7 @@ import { scanUpdate, type Scanned } from '#shared/document/scan.ts';
 import { contentOf } from './editing.ts';
 import { hostileUpdate, type Placing } from './hostile.ts';
 import { seeded } from './random.ts';
-import { expectNothingPending, hex, quietDocument } from './room.ts';
+import { expectEqual, expectNothingPending, hex, quietDocument } from './room.ts';
 
 const clients = [1, 2, 3];
 
@@ -41,11 +40,11 @@ export function playSequence(seed: number, placing: Placing): number {
   if (updates.length === 0) return 0;
   for (const gc of [true, false]) {
     const oneByOne = read(updates, gc);
-    expect(hex(Y.encodeStateVector(oneByOne))).toBe(hex(state.vector));
+    expectEqual(hex(Y.encodeStateVector(oneByOne)), hex(state.vector));
     const byYjs = contentOf(read([Y.mergeUpdates(updates)], gc));
-    expect(contentOf(read([state.encode()], gc)), 'the whole').toBe(byYjs);
-    expect(contentOf(read([mergeScanned(admitted)], gc)), 'merged').toBe(byYjs);
-    expect(contentOf(read([mergeUpdates(updates)], gc)), 'merged records').toBe(byYjs);
+    expectEqual(contentOf(read([state.encode()], gc)), byYjs, 'the whole');
+    expectEqual(contentOf(read([mergeScanned(admitted)], gc)), byYjs, 'merged');
+    expectEqual(contentOf(read([mergeUpdates(updates)], gc)), byYjs, 'merged records');
     expectDiffs(state, updates, gc);
     read([Y.encodeStateAsUpdate(oneByOne)], gc);
     editLater(oneByOne);
@@ -67,7 +66,7 @@ function expectDiffs(state: DocumentState, updates: readonly Uint8Array[], gc: b
     const vector = Y.encodeStateVector(read(before, gc));
     const ours = read([...before, state.diff(Y.decodeStateVector(vector))], gc);
     const theirs = read([...before, Y.diffUpdate(Y.mergeUpdates([...updates]), vector)], gc);
-    expect(contentOf(ours), 'a diff').toBe(contentOf(theirs));
+    expectEqual(contentOf(ours), contentOf(theirs), 'a diff');
   }
 }
 

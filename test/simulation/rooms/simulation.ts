@@ -12,7 +12,7 @@ import { parseStateVector, type StateVector } from '#shared/document/state-vecto
 import { contentOf, contentWithoutPairs, edit, openRoots, undoManagerOf } from './editing.ts';
 import { hostileUpdate } from './hostile.ts';
 import { seeded, type Random } from './random.ts';
-import { expectNothingPending, hex, quietDocument, Room } from './room.ts';
+import { expectEqual, expectNothingPending, hex, quietDocument, Room } from './room.ts';
 
 export type Weather = {
   readonly steps: number;
@@ -22,6 +22,9 @@ export type Weather = {
   /** Of steps in which somebody hostile sends something. */
   readonly hostility: number;
 };
+
+/** What the oracle has. */
+type Expected = { readonly vector: string; readonly content: string };
 
 type Peer = {
   readonly document: Y.Doc;
@@ -92,7 +95,7 @@ class Play {
     const said = this.#contentOf(this.room.oracle);
     for (const peer of this.#peers) {
       Y.applyUpdate(peer.document, this.room.state.diff(vectorOf(peer.document)), network);
-      expect(this.#contentOf(peer.document)).toBe(said);
+      expectEqual(this.#contentOf(peer.document), said);
       expect(peer.held).toEqual([]);
     }
     await this.#check();
@@ -169,21 +172,22 @@ class Play {
   async #check(): Promise<void> {
     this.#flush();
     const { room } = this;
+    const expected = { vector: hex(Y.encodeStateVector(room.oracle)), content: this.#contentOf(room.oracle) };
     const whole = room.state.encode();
-    this.#expectSame(whole, 'a fresh reader');
+    this.#expectSame(whole, expected, 'a fresh reader');
     for (const earlier of this.#earlier) {
       const document = quietDocument(this.#random.chance(0.5));
       Y.applyUpdate(document, earlier);
       Y.applyUpdate(document, Buffer.concat(room.state.diffParts(vectorOf(document))));
-      this.#expectDocument(document, 'one who returns');
+      this.#expectDocument(document, expected, 'one who returns');
     }
     if (this.#earlier.length < 4) this.#earlier.push(whole);
     const segments = this.#segments();
-    this.#expectSame(compact(segments), 'a compacted document');
+    this.#expectSame(compact(segments), expected, 'a compacted document');
     const loaded = await loadDocumentState(segments, () => Promise.resolve());
-    expect(hex(loaded.vector)).toBe(hex(room.state.vector));
-    this.#expectSame(loaded.encode(), 'a loaded document');
-    this.#expectSame(mergeUpdates(segments), 'merged segments');
+    expectEqual(hex(loaded.vector), hex(room.state.vector));
+    this.#expectSame(loaded.encode(), expected, 'a loaded document');
+    this.#expectSame(mergeUpdates(segments), expected, 'merged segments');
   }
 
   /** The records in runs of any length, merged; some twice, as after a restart. */
@@ -199,21 +203,21 @@ class Play {
     return segments;
   }
 
-  #expectSame(update: Uint8Array, who: string): void {
+  #expectSame(update: Uint8Array, expected: Expected, who: string): void {
     const document = quietDocument(this.#random.chance(0.5));
     Y.applyUpdate(document, update);
-    this.#expectDocument(document, who);
+    this.#expectDocument(document, expected, who);
   }
 
-  #expectDocument(document: Y.Doc, who: string): void {
+  #expectDocument(document: Y.Doc, expected: Expected, who: string): void {
     expectNothingPending(document);
-    expect(hex(Y.encodeStateVector(document)), who).toBe(hex(Y.encodeStateVector(this.room.oracle)));
-    expect(this.#contentOf(document), who).toBe(this.#contentOf(this.room.oracle));
+    expectEqual(hex(Y.encodeStateVector(document)), expected.vector, who);
+    expectEqual(this.#contentOf(document), expected.content, who);
   }
 }
 
 function newPeer(client: number, random: Random): Peer {
-  const document = new Y.Doc({ gc: random.chance(0.6) });
+  const document = new Y.Doc({ gc: random.chance(0.6), guid: '' });
   document.clientID = client;
   openRoots(document);
   const peer: Peer = { document, undo: undoManagerOf(document), outbox: [], inbox: [], held: [], connected: true };
