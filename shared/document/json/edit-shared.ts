@@ -1,0 +1,65 @@
+/** Editing a shared type, whichever it is, in its place. */
+
+import * as Y from 'yjs';
+import { planEntries } from './edit-entries.ts';
+import { planList } from './edit-list.ts';
+import { planChildren, planElement } from './edit-nodes.ts';
+import { planRuns, planString } from './edit-text.ts';
+import type { SharedType } from './items.ts';
+import { nameOf } from './names.ts';
+import { parseElement, parseNodes, readElement } from './nodes.ts';
+import { inside, rootPlace, type Place } from './place.ts';
+import { refuse, type Planning } from './planning.ts';
+import { isUnformatted, parseRuns, readRuns } from './runs.ts';
+import { isList, isMap, type JsonMap, type JsonValue } from './value.ts';
+
+/** Whether it can be edited to say `value`; else it is replaced. */
+export function isEditable(type: SharedType, value: JsonValue): boolean {
+  if (type instanceof Y.XmlHook || nameOf(value) !== undefined) return false;
+  if (type instanceof Y.Map) return isMap(value);
+  if (type instanceof Y.Array) return isList(value);
+  if (type instanceof Y.Text)
+    return typeof value === 'string' || (isList(value) && value.length > 0 && !('wrong' in parseRuns(value)));
+  if (!isMap(value)) return false;
+  if (type instanceof Y.XmlElement) return value.get('type') === type.nodeName && !('wrong' in parseElement(value, somewhere));
+  return value.get('type') === 'doc' && !('wrong' in parseNodes(value.get('content'), somewhere));
+}
+
+const somewhere = rootPlace('');
+
+/** Plans that `type` says `value`. Where it can't, it is refused. */
+export function planShared(type: SharedType, value: JsonValue, place: Place, planning: Planning): void {
+  if (type instanceof Y.Text) return planTextValue(type, value, place, planning);
+  if (type instanceof Y.Array && isList(value)) return planList(type, value, place, planning);
+  if (!isMap(value) || nameOf(value) !== undefined) return refuse(planning, place, 'no such value can be put there');
+  if (type instanceof Y.Map) return planEntries(type, value, place, planning, 'value');
+  if (type instanceof Y.XmlElement) {
+    const wanted = parseElement(value, place);
+    if ('wrong' in wanted) return refuse(planning, wanted.place, wanted.wrong);
+    return planElement(readElement(type, place, planning.reading), wanted, place, planning);
+  }
+  if (type instanceof Y.XmlFragment) planFragment(type, value, place, planning);
+}
+
+function planFragment(fragment: Y.XmlFragment, value: JsonMap, place: Place, planning: Planning): void {
+  for (const [key, inner] of value) {
+    const known =
+      key === 'content' || (key === 'type' && inner === 'doc') || (key === 'attrs' && isMap(inner) && inner.size === 0);
+    if (!known)
+      return refuse(planning, inside(place, key), 'XML is {"type": "doc", "content": […]}, and nothing else can be kept');
+  }
+  const content = inside(place, 'content');
+  const nodes = parseNodes(value.get('content'), content);
+  if ('wrong' in nodes) return refuse(planning, nodes.place, nodes.wrong);
+  planChildren(fragment, nodes, content, planning);
+}
+
+function planTextValue(text: Y.Text, value: JsonValue, place: Place, planning: Planning): void {
+  const { runs, strangers } = readRuns(text, place, planning.reading);
+  const wanted = parseRuns(value);
+  if ('wrong' in wanted) return refuse(planning, place, wanted.wrong);
+  const before = planning.changes.length;
+  if (typeof value === 'string' && isUnformatted(runs)) planString(text, runs, value, planning);
+  else planRuns([text], runs, wanted, place, planning);
+  if (strangers > 0 && planning.changes.length > before) refuse(planning, place, 'it holds what belongs into no text');
+}

@@ -1,0 +1,282 @@
+/**
+ * XML as ProseMirror's nodes: `{"type", "attrs", "content"}`, y-prosemirror's reading of it, so what TipTap's `getJSON` says of a document is what stands in its mirror.
+ *
+ *     Y.XmlFragment    {"type": "doc", "content": [nodes]}
+ *     Y.XmlElement     {"type": its name, "attrs": {…}, "content": [nodes]}            without attrs or content where it has none
+ *     Y.XmlText        {"type": "text", "text": …, "marks": [{"type", "attrs"}]}        one for each run; marks where it has some
+ *
+ * Texts that stand beside each other are one, as they are in ProseMirror. Marks that may overlap themselves have a hash behind their name in Yjs
+ * (`comment--a1b2c3d4`), which is not shown. What TipTap writes otherwise is taken as the same: marks without attrs, attrs that are null, empty lists.
+ */
+
+import { createHash } from 'node:crypto';
+import { encodeAny } from 'lib0/buffer';
+import * as Y from 'yjs';
+import { currentContent, liveEntries, liveItems, type SharedType } from './items.ts';
+import { nameOf, named, shownKey } from './names.ts';
+import { fromPlain, toPlain } from './plain.ts';
+import { depthMax, inside, type Place } from './place.ts';
+import { appendRun, readRuns, type Reading, type Run } from './runs.ts';
+import { canonicalText, isList, isMap, noEntries, type JsonMap, type JsonValue } from './value.ts';
+
+export type XmlElementNode = {
+  readonly kind: 'element';
+  readonly name: string;
+  readonly attributes: JsonMap;
+  readonly children: readonly XmlNode[];
+  /** The element, where it is in a document. */
+  readonly element: Y.XmlElement | undefined;
+};
+
+export type XmlTextNode = {
+  readonly kind: 'text';
+  /** Not empty, but for a text of the document with nothing in it. */
+  readonly runs: readonly Run[];
+  /** The texts that it is made of, where they are in a document. */
+  readonly texts: readonly Y.XmlText[];
+  readonly strangers: number;
+};
+
+/** What is no node. Kept or deleted, never made. */
+export type XmlOtherNode = { readonly kind: 'other'; readonly form: JsonValue };
+
+export type XmlNode = XmlElementNode | XmlTextNode | XmlOtherNode;
+
+/** The children of a fragment or an element. Texts beside each other are one node. */
+export function readNodes(parent: SharedType, place: Place, reading: Reading): readonly XmlNode[] {
+  const nodes: XmlNode[] = [];
+  let open: OpenText | undefined;
+  for (const item of liveItems(parent)) {
+    if (!item.countable) continue;
+    for (const child of item.content.getContent() as unknown[]) {
+      const here = inside(place, nodes.length, 2);
+      if (child instanceof Y.XmlText) {
+        if (open === undefined) nodes.push((open = openText()));
+        readText(open, child, here, reading);
+      } else {
+        open = undefined;
+        const isElement = child instanceof Y.XmlElement;
+        nodes.push(isElement ? readElement(child, here, reading) : { kind: 'other', form: otherForm(child, here, reading) });
+      }
+    }
+  }
+  return nodes;
+}
+
+/** A text to which others are joined. */
+type OpenText = { readonly kind: 'text'; readonly runs: Run[]; readonly texts: Y.XmlText[]; strangers: number };
+
+const openText = (): OpenText => ({ kind: 'text', runs: [], texts: [], strangers: 0 });
+
+export function readElement(element: Y.XmlElement, place: Place, reading: Reading): XmlElementNode {
+  const attributes = new Map<string, JsonValue>();
+  for (const [key, item] of liveEntries(element)) {
+    const value = reading.content(currentContent(item), inside(place, key, 2));
+    if (value !== undefined) attributes.set(shownKey(key), value);
+  }
+  const children = readNodes(element, place, reading);
+  return { kind: 'element', name: element.nodeName, attributes, children, element };
+}
+
+function readText(open: OpenText, text: Y.XmlText, place: Place, reading: Reading): void {
+  for (const [key] of liveEntries(text)) reading.note(place, `the attribute ${JSON.stringify(key)} of a text`);
+  const { runs, strangers } = readRuns(text, place, reading);
+  for (const run of runs) appendRun(open.runs, run);
+  open.texts.push(text);
+  open.strangers += strangers;
+}
+
+function otherForm(child: unknown, place: Place, reading: Reading): JsonValue {
+  if (child instanceof Y.XmlHook || child instanceof Y.Doc) return reading.content(child, place) ?? null;
+  reading.note(place, 'a value where only nodes belong');
+  const value =
+    child instanceof Y.AbstractType ? reading.content(child, inside(place, 'value')) : fromPlain(child, place, reading.note);
+  return named('value', [['value', value ?? null]]);
+}
+
+/** The list that stands for nodes in a value. */
+export function nodesForm(nodes: readonly XmlNode[]): readonly JsonValue[] {
+  return nodes.flatMap((node) => {
+    if (node.kind === 'text') return node.runs.map(textForm);
+    return [node.kind === 'element' ? elementForm(node) : node.form];
+  });
+}
+
+export function elementForm({ name, attributes, children }: XmlElementNode): JsonValue {
+  const form = new Map<string, JsonValue>([['type', name]]);
+  if (attributes.size > 0) form.set('attrs', attributes);
+  const content = nodesForm(children);
+  if (content.length > 0) form.set('content', content);
+  return form;
+}
+
+export function fragmentForm(nodes: readonly XmlNode[]): JsonValue {
+  return new Map<string, JsonValue>([
+    ['type', 'doc'],
+    ['content', nodesForm(nodes)],
+  ]);
+}
+
+function textForm({ insert, attributes }: Run): JsonValue {
+  const form = new Map<string, JsonValue>([
+    ['type', 'text'],
+    ['text', typeof insert === 'string' ? insert : insert.form],
+  ]);
+  if (attributes.size > 0) {
+    form.set(
+      'marks',
+      [...attributes].map(
+        ([key, attrs]) =>
+          new Map<string, JsonValue>([
+            ['type', markName(key)],
+            ['attrs', attrs],
+          ]),
+      ),
+    );
+  }
+  return form;
+}
+
+const hashedMark = /^(?<name>.*)--[a-zA-Z0-9+/=]{8}$/su;
+
+/** The mark that a format is (y-prosemirror puts a hash behind the name of one that may overlap itself). */
+export function markName(format: string): string {
+  return hashedMark.exec(format)?.groups?.['name'] ?? format;
+}
+
+/** One text for each node that says the same, however it was written: what is compared. */
+export function nodeText(node: XmlNode): string {
+  if (node.kind === 'other') return `?${canonicalText(node.form)}`;
+  if (node.kind === 'text') return node.runs.map(runText).join('');
+  const children = node.children.map(nodeText).join(',');
+  return `<${JSON.stringify(node.name)}${node.attributes.size > 0 ? canonicalText(node.attributes) : ''}>${children}</>`;
+}
+
+function runText({ insert, attributes }: Run): string {
+  const text = typeof insert === 'string' ? JSON.stringify(insert) : canonicalText(insert.form);
+  if (attributes.size === 0) return text;
+  return (
+    text +
+    [...attributes]
+      .map(([key, attrs]) => `${JSON.stringify(markName(key))}${canonicalText(attrs)}`)
+      .toSorted()
+      .join(';')
+  );
+}
+
+/** What is wrong with a value, and where. */
+export type Wrong = { readonly place: Place; readonly wrong: string };
+
+const aNode =
+  'a node is {"type", "attrs", "content"}, a text {"type": "text", "text", "marks"}, with "type" a text, "attrs" an object and the others lists';
+
+/** Nodes out of a value. Texts beside each other are one. */
+export function parseNodes(value: JsonValue | undefined, place: Place): readonly XmlNode[] | Wrong {
+  if (value === undefined || value === null) return [];
+  if (!isList(value)) return { place, wrong: 'the content of a node is a list of nodes' };
+  const nodes: XmlNode[] = [];
+  let open: OpenText | undefined;
+  for (const [at, entry] of value.entries()) {
+    const here = inside(place, at);
+    if (here.depth > depthMax) return { place: here, wrong: 'it is nested too deeply' };
+    if (isMap(entry) && entry.get('type') === 'text' && entry.has('text')) {
+      const run = parseText(entry, here);
+      if ('wrong' in run) return run;
+      if (run.insert === '') continue;
+      if (open === undefined) nodes.push((open = openText()));
+      appendRun(open.runs, run);
+    } else {
+      const node = parseNode(entry, here);
+      if ('wrong' in node) return node;
+      open = undefined;
+      nodes.push(node);
+    }
+  }
+  return nodes;
+}
+
+function parseNode(entry: JsonValue, place: Place): XmlNode | Wrong {
+  if (!isMap(entry)) return { place, wrong: aNode };
+  return nameOf(entry) === undefined ? parseElement(entry, place) : { kind: 'other', form: entry };
+}
+
+export function parseElement(entry: JsonMap, place: Place): XmlElementNode | Wrong {
+  const name = entry.get('type');
+  const attrs = entry.get('attrs') ?? noEntries;
+  if (typeof name !== 'string' || !isMap(attrs)) return { place, wrong: aNode };
+  for (const [key, value] of entry) {
+    if (key === 'type' || key === 'attrs' || key === 'content' || (key === 'marks' && isList(value) && value.length === 0))
+      continue;
+    return { place: inside(place, key), wrong: `only "type", "attrs" and "content" of a node can be kept` };
+  }
+  const children = parseNodes(entry.get('content'), inside(place, 'content'));
+  if ('wrong' in children) return children;
+  return { kind: 'element', name, attributes: attrs, children, element: undefined };
+}
+
+function parseText(entry: JsonMap, place: Place): Run | Wrong {
+  const text = entry.get('text');
+  const marks = entry.get('marks') ?? [];
+  if ((typeof text !== 'string' && !isMap(text)) || !isList(marks)) return { place, wrong: aNode };
+  for (const key of entry.keys()) {
+    if (key === 'type' || key === 'text' || key === 'marks') continue;
+    return { place: inside(place, key), wrong: 'only "text" and "marks" of a text can be kept' };
+  }
+  const attributes = parseMarks(marks);
+  if (attributes === undefined)
+    return { place: inside(place, 'marks'), wrong: 'a mark is {"type", "attrs"}, with "type" a text' };
+  return { insert: typeof text === 'string' ? text : { form: text, shared: undefined }, attributes };
+}
+
+/** Marks as formats. The second mark of one kind, and all after it, get y-prosemirror's hash behind the name. */
+function parseMarks(marks: readonly JsonValue[]): JsonMap | undefined {
+  const attributes = new Map<string, JsonValue>();
+  const types = marks.map((mark) => (isMap(mark) ? mark.get('type') : undefined));
+  for (const [at, mark] of marks.entries()) {
+    const type = types[at];
+    if (!isMap(mark) || typeof type !== 'string') return undefined;
+    for (const key of mark.keys()) if (key !== 'type' && key !== 'attrs') return undefined;
+    const attrs = mark.get('attrs') ?? noEntries;
+    const several = types.indexOf(type) !== types.lastIndexOf(type);
+    attributes.set(several ? hashedMarkName(type, attrs) : type, attrs);
+  }
+  return attributes;
+}
+
+const markHashBytes = 6;
+
+/** The format of a mark that may overlap itself: y-prosemirror's, so that its editors make the same. */
+function hashedMarkName(type: string, attrs: JsonValue): string {
+  const mark = isMap(attrs) && attrs.size === 0 ? { type } : { type, attrs: toPlain(attrs) };
+  const digest = createHash('sha256').update(encodeAny(mark)).digest();
+  for (let i = markHashBytes; i < digest.length; i++)
+    digest[i % markHashBytes] = (digest[i % markHashBytes] ?? 0) ^ (digest[i] ?? 0);
+  return `${type}--${digest.toString('base64', 0, markHashBytes)}`;
+}
+
+/**
+ * Formats for marks: the document's own where it has the mark (`base`), with a hash where marks of that type are known to overlap themselves, else the name alone.
+ */
+export function resolveMarks(runs: readonly Run[], base: readonly Run[], overlapping: ReadonlySet<string>): readonly Run[] {
+  const known = new Map<string, string>();
+  for (const { attributes } of base) {
+    for (const [format, attrs] of attributes) known.set(`${markName(format)} ${canonicalText(attrs)}`, format);
+  }
+  return runs.map((run) => {
+    if (run.attributes.size === 0) return run;
+    const attributes = new Map<string, JsonValue>();
+    for (const [format, attrs] of run.attributes) {
+      const type = markName(format);
+      const fresh = overlapping.has(type) ? hashedMarkName(type, attrs) : format;
+      attributes.set(known.get(`${type} ${canonicalText(attrs)}`) ?? fresh, attrs);
+    }
+    return { insert: run.insert, attributes };
+  });
+}
+
+/** The types of marks that have hashes in these texts, which therefore may overlap themselves. */
+export function noteOverlapping(runs: readonly Run[], overlapping: Set<string>): void {
+  for (const { attributes } of runs) {
+    for (const format of attributes.keys()) if (hashedMark.test(format)) overlapping.add(markName(format));
+  }
+}
