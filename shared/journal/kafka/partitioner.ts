@@ -2,7 +2,11 @@
 
 import kafkajs from 'kafkajs';
 import { Buffer } from 'node:buffer';
-import type { Journal } from '../journal.ts';
+import type { DocumentName } from '#shared/document/name.ts';
+import type { Journal, Partition } from '../journal.ts';
+
+/** Documents whose partition is remembered: kafkajs hashes in BigInt, which would be a twentieth of what a small record costs a gateway. */
+const rememberedMax = 20_000;
 
 /** The partition of a document: Kafka's own choice for a key (murmur2), so that whoever appends by key finds the same one. */
 export function partitionByKey(topic: string, partitionCount: number): Journal['partitionOf'] {
@@ -14,5 +18,13 @@ export function partitionByKey(topic: string, partitionCount: number): Journal['
     replicas: [],
     isr: [],
   }));
-  return (document) => choose({ topic, partitionMetadata, message: { key: Buffer.from(document, 'utf8'), value: null } });
+  const remembered = new Map<DocumentName, Partition>();
+  return (document) => {
+    const before = remembered.get(document);
+    if (before !== undefined) return before;
+    const partition = choose({ topic, partitionMetadata, message: { key: Buffer.from(document, 'utf8'), value: null } });
+    if (remembered.size === rememberedMax) remembered.clear();
+    remembered.set(document, partition);
+    return partition;
+  };
 }
