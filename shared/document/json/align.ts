@@ -66,7 +66,8 @@ const comparedPairsMax = 10_000;
 
 function pair(hunk: Hunk, lists: Lists, edited: (readonly [number, number])[], replaced: Hunk[]): void {
   const possible = (hunk.baseTo - hunk.baseFrom) * (hunk.valueTo - hunk.valueFrom);
-  const pairs = possible === 0 ? [] : possible > comparedPairsMax ? inOrder(hunk, lists) : bestPairs(hunk, lists);
+  const pairs =
+    possible === 0 ? [] : possible === 1 || possible > comparedPairsMax ? inOrder(hunk, lists) : bestPairs(hunk, lists);
   let { baseFrom, valueFrom } = hunk;
   for (const [i, j] of [...pairs, [hunk.baseTo, hunk.valueTo] as const]) {
     if (i > baseFrom || j > valueFrom) replaced.push({ baseFrom, baseTo: i, valueFrom, valueTo: j });

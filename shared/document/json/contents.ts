@@ -14,7 +14,7 @@ export type Keyed = Y.Map<unknown> | Y.XmlElement | Y.Text;
 export function setEntry(target: Keyed, key: string, content: unknown): void {
   const odd = isOdd(content);
   if (target instanceof Y.Map) target.set(key, odd ? 0 : content);
-  else target.setAttribute(key, (odd ? 0 : content) as string);
+  else target.setAttribute(key, odd ? 0 : content);
   const item = odd ? target._map.get(key) : undefined;
   if (item?.content instanceof Y.ContentAny) item.content.arr[0] = content;
 }

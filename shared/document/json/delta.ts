@@ -30,8 +30,8 @@ export class RunCursor {
       if (run === undefined) break;
       const whole = lengthOf(run);
       const part = Math.min(left, whole - this.#at);
-      if (part === whole) taken.push(run);
-      else taken.push({ insert: String(run.insert).slice(this.#at, this.#at + part), attributes: run.attributes });
+      if (part === whole || typeof run.insert !== 'string') taken.push(run);
+      else taken.push({ insert: run.insert.slice(this.#at, this.#at + part), attributes: run.attributes });
       this.#at += part;
       left -= part;
       if (this.#at < whole) continue;

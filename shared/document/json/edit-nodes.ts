@@ -5,7 +5,7 @@
  * stays, as y-prosemirror does it: what others type into it meanwhile is kept.
  */
 
-import * as Y from 'yjs';
+import type * as Y from 'yjs';
 import { align } from './align.ts';
 import { insertContents } from './contents.ts';
 import { planEntries } from './edit-entries.ts';
@@ -13,6 +13,7 @@ import { planRuns } from './edit-text.ts';
 import type { Hunk } from './myers.ts';
 import { makeNode } from './make.ts';
 import {
+  equalNodes,
   nodeText,
   noteOverlapping,
   readNodes,
@@ -61,7 +62,7 @@ function planNodes(
       valueLength: value.length,
       baseText: (i) => textOf(base[i]),
       valueText: (j) => textOf(value[j]),
-      equal: (i, j) => textOf(base[i]) === textOf(value[j]),
+      equal: (i, j) => isEqual(base[i], value[j]),
       editable: (i, j) => isEditable(base[i], value[j]),
     },
     planning.budget,
@@ -70,6 +71,9 @@ function planNodes(
   const starts = startsOf(base);
   for (const hunk of replaced.toReversed()) planReplaced(parent, base, value, hunk, starts, place, planning);
 }
+
+const isEqual = (old: XmlNode | undefined, wanted: XmlNode | undefined): boolean =>
+  old !== undefined && wanted !== undefined && equalNodes(old, wanted);
 
 const isEditable = (old: XmlNode | undefined, wanted: XmlNode | undefined): boolean =>
   (old?.kind === 'text' && wanted?.kind === 'text') ||
@@ -80,7 +84,13 @@ function planNode(old: XmlNode | undefined, wanted: XmlNode | undefined, place: 
   if (old?.kind === 'element' && wanted?.kind === 'element') planElement(old, wanted, place, planning);
 }
 
-export function planElement(old: XmlElementNode, wanted: XmlElementNode, place: Place, planning: Planning): void {
+/** Plans that an element which stands in something else says `wanted`. */
+export function planLoneElement(old: XmlElementNode, wanted: XmlElementNode, place: Place, planning: Planning): void {
+  noteMarks([old], planning.overlapping);
+  planElement(old, wanted, place, planning);
+}
+
+function planElement(old: XmlElementNode, wanted: XmlElementNode, place: Place, planning: Planning): void {
   const { element } = old;
   if (element === undefined) return;
   planEntries(element, wanted.attributes, inside(place, 'attrs'), planning, 'none');

@@ -3,7 +3,7 @@
 import * as Y from 'yjs';
 import { planEntries } from './edit-entries.ts';
 import { planList } from './edit-list.ts';
-import { planChildren, planElement } from './edit-nodes.ts';
+import { planChildren, planLoneElement } from './edit-nodes.ts';
 import { planRuns, planString } from './edit-text.ts';
 import type { SharedType } from './items.ts';
 import { nameOf } from './names.ts';
@@ -29,14 +29,14 @@ const somewhere = rootPlace('');
 
 /** Plans that `type` says `value`. Where it can't, it is refused. */
 export function planShared(type: SharedType, value: JsonValue, place: Place, planning: Planning): void {
-  if (type instanceof Y.Text) return planTextValue(type, value, place, planning);
+  if (type instanceof Y.Text) return planText(type, 'rich', value, place, planning);
   if (type instanceof Y.Array && isList(value)) return planList(type, value, place, planning);
   if (!isMap(value) || nameOf(value) !== undefined) return refuse(planning, place, 'no such value can be put there');
   if (type instanceof Y.Map) return planEntries(type, value, place, planning, 'value');
   if (type instanceof Y.XmlElement) {
     const wanted = parseElement(value, place);
     if ('wrong' in wanted) return refuse(planning, wanted.place, wanted.wrong);
-    return planElement(readElement(type, place, planning.reading), wanted, place, planning);
+    return planLoneElement(readElement(type as Y.XmlElement, place, planning.reading), wanted, place, planning);
   }
   if (type instanceof Y.XmlFragment) planFragment(type, value, place, planning);
 }
@@ -54,12 +54,14 @@ function planFragment(fragment: Y.XmlFragment, value: JsonMap, place: Place, pla
   planChildren(fragment, nodes, content, planning);
 }
 
-function planTextValue(text: Y.Text, value: JsonValue, place: Place, planning: Planning): void {
+/** Plans that `text` is a string (then its formats stay where it has some and is named a plain text), or runs. */
+export function planText(text: Y.Text, as: 'plain' | 'rich', value: JsonValue, place: Place, planning: Planning): void {
   const { runs, strangers } = readRuns(text, place, planning.reading);
   const wanted = parseRuns(value);
-  if ('wrong' in wanted) return refuse(planning, place, wanted.wrong);
+  if ('wrong' in wanted) return refuse(planning, wanted.at < 0 ? place : inside(place, wanted.at), wanted.wrong);
   const before = planning.changes.length;
-  if (typeof value === 'string' && isUnformatted(runs)) planString(text, runs, value, planning);
+  if (typeof value === 'string' && (as === 'plain' || isUnformatted(runs))) planString(text, runs, value, planning);
   else planRuns([text], runs, wanted, place, planning);
-  if (strangers > 0 && planning.changes.length > before) refuse(planning, place, 'it holds what belongs into no text');
+  if (strangers > 0 && planning.changes.length > before)
+    refuse(planning, place, 'it holds what belongs into no text, and can not be edited');
 }

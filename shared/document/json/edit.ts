@@ -10,15 +10,13 @@
 
 import * as Y from 'yjs';
 import { loadQuietly } from '../quiet-document.ts';
-import { isEditable, planShared } from './edit-shared.ts';
-import { planString, planRuns } from './edit-text.ts';
+import { isEditable, planShared, planText } from './edit-shared.ts';
 import { storedKey } from './names.ts';
 import { make, makeInset } from './make.ts';
-import { inside, rootPlace, type Place } from './place.ts';
+import { rootPlace, type Place } from './place.ts';
 import { refuse, type Planning } from './planning.ts';
 import { kindsOf, readingWith, rootOf } from './read.ts';
 import { kindOfValue, type RootKind } from './roots.ts';
-import { isUnformatted, parseRuns, readRuns } from './runs.ts';
 import { isWrong, settle } from './settle.ts';
 import { isList, isMap, noEntries, type JsonMap, type JsonValue } from './value.ts';
 
@@ -130,8 +128,10 @@ function planRoot(
   const wrong = (wanted: string): void => refuse(planning, place, `it is ${wanted}, and ${wordFor(value)} can not be put there`);
   switch (kind) {
     case 'text':
+      if (isNamed && typeof (value ?? '') !== 'string') return wrong('a plain text');
+      return planText(root as Y.Text, isNamed ? 'plain' : 'rich', value ?? '', place, planning);
     case 'rich-text':
-      return planTextRoot(root as Y.Text, kind === 'text' && isNamed ? 'string' : 'runs', value, place, planning);
+      return planText(root as Y.Text, 'rich', value ?? '', place, planning);
     case 'map':
       return isMap(value) || value === null ? planShared(root, value ?? noEntries, place, planning) : wrong('a map');
     case 'array':
@@ -143,20 +143,6 @@ function planRoot(
 }
 
 const emptyXml: JsonMap = new Map([['type', 'doc']]);
-
-function planTextRoot(text: Y.Text, as: 'string' | 'runs', value: JsonValue, place: Place, planning: Planning): void {
-  const { runs, strangers } = readRuns(text, place, planning.reading);
-  const wanted = parseRuns(value ?? '');
-  if ('wrong' in wanted) return refuse(planning, wanted.at < 0 ? place : inside(place, wanted.at), wanted.wrong);
-  if (as === 'string' && typeof value !== 'string' && value !== null) {
-    return refuse(planning, place, `it is named a plain text, and ${wordFor(value)} can not be put there`);
-  }
-  const before = planning.changes.length;
-  if (typeof value !== 'object' && (as === 'string' || isUnformatted(runs))) planString(text, runs, String(value), planning);
-  else if (as === 'string') planString(text, runs, '', planning);
-  else planRuns([text], runs, wanted, place, planning);
-  if (strangers > 0 && planning.changes.length > before) refuse(planning, place, 'it holds what belongs into no text');
-}
 
 function wordFor(value: JsonValue): string {
   if (value === null) return 'null';

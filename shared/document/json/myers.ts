@@ -83,5 +83,5 @@ function wayBack(rows: readonly Int32Array[], from: number, n: number, m: number
       hunks[hunks.length - 1] = { ...next, baseFrom: from + x, valueFrom: from + y };
     } else hunks.push({ baseFrom: from + x, baseTo, valueFrom: from + y, valueTo });
   }
-  return hunks.reverse();
+  return hunks.toReversed();
 }

@@ -17,7 +17,7 @@ import { nameOf, named, shownKey } from './names.ts';
 import { fromPlain, toPlain } from './plain.ts';
 import { depthMax, inside, type Place } from './place.ts';
 import { appendRun, readRuns, type Reading, type Run } from './runs.ts';
-import { canonicalText, isList, isMap, noEntries, type JsonMap, type JsonValue } from './value.ts';
+import { canonicalText, equalJson, equalMaps, isList, isMap, noEntries, type JsonMap, type JsonValue } from './value.ts';
 
 export type XmlElementNode = {
   readonly kind: 'element';
@@ -56,7 +56,11 @@ export function readNodes(parent: SharedType, place: Place, reading: Reading): r
       } else {
         open = undefined;
         const isElement = child instanceof Y.XmlElement;
-        nodes.push(isElement ? readElement(child, here, reading) : { kind: 'other', form: otherForm(child, here, reading) });
+        nodes.push(
+          isElement
+            ? readElement(child as Y.XmlElement, here, reading)
+            : { kind: 'other', form: otherForm(child, here, reading) },
+        );
       }
     }
   }
@@ -144,7 +148,31 @@ export function markName(format: string): string {
   return hashedMark.exec(format)?.groups?.['name'] ?? format;
 }
 
-/** One text for each node that says the same, however it was written: what is compared. */
+/** Whether two nodes say the same, however it was written. */
+export function equalNodes(one: XmlNode, other: XmlNode): boolean {
+  if (one.kind === 'element') {
+    if (other.kind !== 'element' || one.name !== other.name || one.children.length !== other.children.length) return false;
+    if (!equalMaps(one.attributes, other.attributes)) return false;
+    return one.children.every((child, i) => {
+      const there = other.children[i];
+      return there !== undefined && equalNodes(child, there);
+    });
+  }
+  if (one.kind === 'other') return other.kind === 'other' && equalJson(one.form, other.form);
+  return (
+    other.kind === 'text' && one.runs.length === other.runs.length && one.runs.every((run, i) => equalRuns(run, other.runs[i]))
+  );
+}
+
+function equalRuns(one: Run, other: Run | undefined): boolean {
+  if (other === undefined) return false;
+  if (typeof one.insert === 'string' || typeof other.insert === 'string') {
+    if (one.insert !== other.insert) return false;
+  } else if (!equalJson(one.insert.form, other.insert.form)) return false;
+  return equalMaps(one.attributes, other.attributes) || marksText(one.attributes) === marksText(other.attributes);
+}
+
+/** One text for all nodes that say the same: what stands for them where many are compared. */
 export function nodeText(node: XmlNode): string {
   if (node.kind === 'other') return `?${canonicalText(node.form)}`;
   if (node.kind === 'text') return node.runs.map(runText).join('');
@@ -154,14 +182,13 @@ export function nodeText(node: XmlNode): string {
 
 function runText({ insert, attributes }: Run): string {
   const text = typeof insert === 'string' ? JSON.stringify(insert) : canonicalText(insert.form);
-  if (attributes.size === 0) return text;
-  return (
-    text +
-    [...attributes]
-      .map(([key, attrs]) => `${JSON.stringify(markName(key))}${canonicalText(attrs)}`)
-      .toSorted()
-      .join(';')
-  );
+  return attributes.size === 0 ? text : text + marksText(attributes);
+}
+
+/** Without the hashes of formats, and in any order. */
+function marksText(attributes: JsonMap): string {
+  const marks = [...attributes].map(([key, attrs]) => `${JSON.stringify(markName(key))}${canonicalText(attrs)}`);
+  return marks.toSorted().join(';');
 }
 
 /** What is wrong with a value, and where. */

@@ -22,7 +22,7 @@ export function fromPlain(value: unknown, place: Place, note: Note): JsonValue |
   if (place.depth >= depthMax) return tooDeep(place, note);
   if (Array.isArray(value)) return value.map((inner, i) => fromPlain(inner, inside(place, i), note) ?? null);
   const entries = new Map<string, JsonValue>();
-  for (const [key, inner] of Object.entries(value as object)) {
+  for (const [key, inner] of Object.entries(value)) {
     const shown = fromPlain(inner, inside(place, key), note);
     if (shown !== undefined) entries.set(shownKey(key), shown);
   }

@@ -123,7 +123,7 @@ function readShared(type: SharedType, place: Place, reading: Reading): JsonValue
     for (const [key] of liveEntries(type)) reading.note(place, `the attribute ${JSON.stringify(key)} of a text`);
     return textForm(readRuns(type, place, reading).runs);
   }
-  if (type instanceof Y.XmlElement) return elementForm(readElement(type, place, reading));
+  if (type instanceof Y.XmlElement) return elementForm(readElement(type as Y.XmlElement, place, reading));
   if (type instanceof Y.XmlFragment) return fragmentForm(readNodes(type, inside(place, 'content'), reading));
   return type instanceof Y.Array ? readList(type, place, reading) : readMap(type, place, reading);
 }

@@ -49,10 +49,9 @@ export function equalMaps(one: JsonMap, other: JsonMap): boolean {
 const isNumeric = (value: JsonValue): value is number | bigint => typeof value === 'number' || typeof value === 'bigint';
 
 function equalNumbers(one: number | bigint, other: number | bigint): boolean {
-  if (typeof one === typeof other) return one === other || (one !== one && other !== other);
-  // Between the two kinds JavaScript's == compares what they are worth, exactly.
-  // oxlint-disable-next-line eqeqeq
-  return one == other;
+  if (typeof one === 'bigint') return typeof other === 'number' && Number.isInteger(other) && BigInt(other) === one;
+  if (typeof other === 'bigint') return equalNumbers(other, one);
+  return one === other || (Number.isNaN(one) && Number.isNaN(other));
 }
 
 /**
