@@ -52,7 +52,7 @@ export function planList(list: Y.Array<unknown>, value: readonly JsonValue[], pl
   }
 }
 
-export function contentsOf(list: Y.Array<unknown>): readonly unknown[] {
+function contentsOf(list: Y.Array<unknown>): readonly unknown[] {
   const contents: unknown[] = [];
   for (const item of liveItems(list)) if (item.countable) for (const content of item.content.getContent()) contents.push(content);
   return contents;

@@ -27,7 +27,7 @@ export function make(value: JsonValue, siblings: readonly unknown[], place: Plac
   const alike = siblings.slice(0, siblingsMax);
   if (isMap(value) && nameOf(value) === undefined) {
     const objects = alike.filter(isObject);
-    const maps = objects.filter((content) => content instanceof Y.Map && !(content instanceof Y.XmlHook));
+    const maps = objects.filter(isSharedMap);
     if (maps.length > 0 && maps.length === objects.length) return makeMap(value, maps, place, planning);
     if (objects.length > 0 && objects.every((content) => content instanceof Y.XmlElement)) {
       const node = parseElement(value, place);
@@ -52,6 +52,8 @@ export function make(value: JsonValue, siblings: readonly unknown[], place: Plac
   }
   return makePlain(value, place, planning);
 }
+
+const isSharedMap = (content: unknown): content is Y.Map<unknown> => content instanceof Y.Map && !(content instanceof Y.XmlHook);
 
 function isObject(content: unknown): boolean {
   if (content instanceof Y.Text || content instanceof Y.Array || content instanceof Y.Doc) return false;
@@ -111,7 +113,7 @@ function fillList(list: Y.Array<unknown> | Y.XmlFragment, entries: readonly Made
   for (const { fill } of entries) fill();
 }
 
-export function makeText(text: Y.Text, runs: readonly Run[], place: Place, planning: Planning): Made {
+function makeText(text: Y.Text, runs: readonly Run[], place: Place, planning: Planning): Made {
   const writer = new DeltaWriter(place, planning);
   for (const run of runs) writer.insert(run);
   return {
@@ -123,7 +125,7 @@ export function makeText(text: Y.Text, runs: readonly Run[], place: Place, plann
   };
 }
 
-export function makeElement(node: XmlElementNode, place: Place, planning: Planning): Made {
+function makeElement(node: XmlElementNode, place: Place, planning: Planning): Made {
   const element = new Y.XmlElement(node.name);
   const attrs = inside(place, 'attrs');
   const entries = [...node.attributes]
@@ -139,7 +141,7 @@ export function makeElement(node: XmlElementNode, place: Place, planning: Planni
   };
 }
 
-export function makeNodes(nodes: readonly XmlNode[], place: Place, planning: Planning): readonly Made[] {
+function makeNodes(nodes: readonly XmlNode[], place: Place, planning: Planning): readonly Made[] {
   return nodes.map((node, i) => makeNode(node, inside(place, i), planning));
 }
 

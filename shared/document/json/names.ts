@@ -18,7 +18,7 @@
 
 import { isMap, type JsonMap, type JsonValue } from './value.ts';
 
-export const reservedKey = '@inkstream';
+const reservedKey = '@inkstream';
 const escapedPrefix = `${reservedKey}:`;
 
 /** An object in the place of what JSON has no form for. */

@@ -99,7 +99,7 @@ function otherForm(child: unknown, place: Place, reading: Reading): JsonValue {
 }
 
 /** The list that stands for nodes in a value. */
-export function nodesForm(nodes: readonly XmlNode[]): readonly JsonValue[] {
+function nodesForm(nodes: readonly XmlNode[]): readonly JsonValue[] {
   return nodes.flatMap((node) => {
     if (node.kind === 'text') return node.runs.map(textForm);
     return [node.kind === 'element' ? elementForm(node) : node.form];
@@ -144,7 +144,7 @@ function textForm({ insert, attributes }: Run): JsonValue {
 const hashedMark = /^(?<name>.*)--[a-zA-Z0-9+/=]{8}$/su;
 
 /** The mark that a format is (y-prosemirror puts a hash behind the name of one that may overlap itself). */
-export function markName(format: string): string {
+function markName(format: string): string {
   return hashedMark.exec(format)?.groups?.['name'] ?? format;
 }
 

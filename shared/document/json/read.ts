@@ -87,7 +87,7 @@ function readRoot(root: SharedType, kind: RootKind, isNamed: boolean, place: Pla
 }
 
 /** A string while nothing is formatted or embedded, else runs. */
-export function textForm(runs: readonly Run[]): JsonValue {
+function textForm(runs: readonly Run[]): JsonValue {
   return isUnformatted(runs) ? stringOf(runs) : runsForm(runs);
 }
 

@@ -6,7 +6,7 @@
  * and a list of runs from then on, an empty root has no kind at all, and a text that holds other shared types could be anything. So a setting may
  * name them; what is not named is inferred from what is there.
  *
- *     keys alone                                             map
+ *     keys alone (deleted ones too)                          map
  *     characters, formats or embeds                          text; rich-text where anything is formatted or embedded
  *     XML elements and XML texts                             xml; rich-text where such a text has attributes of its own (Lexical)
  *     anything else                                          array

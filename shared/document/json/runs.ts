@@ -149,7 +149,7 @@ function parseRun(entry: JsonValue): Run | string {
 }
 
 /** In a format null says that there is none. */
-export function withoutNulls(attributes: JsonMap): JsonMap {
+function withoutNulls(attributes: JsonMap): JsonMap {
   for (const value of attributes.values()) {
     if (value === null) return new Map([...attributes].filter(([, kept]) => kept !== null));
   }

@@ -39,14 +39,29 @@ function compare(base: FlatText, value: FlatText, region: Hunk, coarser: readonl
   if (rest.baseFrom === rest.baseTo && rest.valueFrom === rest.valueTo) return;
   const oneSided = rest.baseFrom === rest.baseTo || rest.valueFrom === rest.valueTo;
   const found = oneSided ? [rest] : compareBy(splitIntoCharacters, base, value, rest, budget);
-  if (found !== undefined) {
-    hunks.push(...found);
+  if (found === undefined) compareCoarsely(base, value, rest, coarser, budget, hunks);
+  else hunks.push(...found);
+}
+
+function compareCoarsely(
+  base: FlatText,
+  value: FlatText,
+  region: Hunk,
+  coarser: readonly Split[],
+  budget: Budget,
+  hunks: Hunk[],
+): void {
+  const [split, ...further] = coarser;
+  if (split === undefined) {
+    hunks.push(region);
     return;
   }
-  const [split, ...further] = coarser;
-  const parts = split === undefined ? undefined : compareBy(split, base, value, rest, budget);
-  if (parts === undefined) hunks.push(rest);
-  else for (const part of parts) compare(base, value, part, further, budget, hunks);
+  const parts = compareBy(split, base, value, region, budget) ?? [region];
+  const [only] = parts;
+  const isWhole = parts.length === 1 && only?.baseTo === region.baseTo && only.valueTo === region.valueTo;
+  if (isWhole && only.baseFrom === region.baseFrom && only.valueFrom === region.valueFrom) {
+    compareCoarsely(base, value, region, further, budget, hunks);
+  } else for (const part of parts) compare(base, value, part, further, budget, hunks);
 }
 
 function compareBy(split: Split, base: FlatText, value: FlatText, region: Hunk, budget: Budget): readonly Hunk[] | undefined {

@@ -1,0 +1,63 @@
+/** One form for values that say the same of a document: what an edit must reach exactly. */
+
+import { canonicalText, isList, isMap, noEntries, type JsonMap, type JsonValue } from '#shared/document/json/value.ts';
+
+/** Roots by their names, those without contents left out. */
+export function normalDocument(value: JsonMap): string {
+  const roots = new Map<string, JsonValue>();
+  for (const [name, root] of value) {
+    const normal = normalRoot(root);
+    if (!isEmpty(normal)) roots.set(name, normal);
+  }
+  return canonicalText(roots);
+}
+
+const isEmpty = (value: JsonValue): boolean =>
+  value === '' || (isList(value) && value.length === 0) || (isMap(value) && value.size === 0);
+
+function normalRoot(value: JsonValue): JsonValue {
+  if (isList(value) && value.every((run) => isMap(run) && run.has('insert'))) return normalRuns(value as readonly JsonMap[]);
+  if (isMap(value) && value.get('type') === 'doc') return normalNodes(value.get('content') ?? []);
+  return value;
+}
+
+function normalRuns(runs: readonly JsonMap[]): JsonValue {
+  const joined = joinedBy(runs, 'insert', (run) => canonicalText(run.get('attributes') ?? noEntries));
+  const [only] = joined;
+  if (joined.length === 0) return '';
+  const insert = only?.get('insert');
+  return joined.length === 1 && typeof insert === 'string' && only?.has('attributes') === false ? insert : joined;
+}
+
+/** Neighbours whose `key` is a text and that are alike otherwise are one; those with an empty text are none. */
+function joinedBy(entries: readonly JsonMap[], key: string, likeness: (entry: JsonMap) => string): readonly JsonMap[] {
+  const joined: JsonMap[] = [];
+  for (const entry of entries) {
+    const last = joined.at(-1);
+    const [before, text] = [last?.get(key), entry.get(key)];
+    if (text === '') continue;
+    if (last !== undefined && typeof before === 'string' && typeof text === 'string' && likeness(last) === likeness(entry)) {
+      joined[joined.length - 1] = new Map([...last, [key, before + text]]);
+    } else joined.push(entry);
+  }
+  return joined;
+}
+
+function normalNodes(content: JsonValue): JsonValue {
+  const nodes = (isList(content) ? content : []).map((node) => (isMap(node) ? normalNode(node) : new Map()));
+  return joinedBy(nodes, 'text', (node) => canonicalText(node.get('marks') ?? []));
+}
+
+function normalNode(node: JsonMap): JsonMap {
+  const normal = new Map(node);
+  const marks = node.get('marks');
+  if (isList(marks))
+    normal.set(
+      'marks',
+      marks.toSorted((a, b) => (canonicalText(a) < canonicalText(b) ? -1 : 1)),
+    );
+  const content = node.get('content');
+  if (content !== undefined) normal.set('content', normalNodes(content));
+  if (isList(normal.get('content')) && (normal.get('content') as readonly JsonValue[]).length === 0) normal.delete('content');
+  return normal;
+}
