@@ -7,11 +7,11 @@ import { planChildren, planLoneElement } from './edit-nodes.ts';
 import { planRuns, planString } from './edit-text.ts';
 import type { SharedType } from './items.ts';
 import { nameOf } from './names.ts';
-import { parseElement, parseNodes, readElement } from './nodes.ts';
+import { parseElement, parseFragment, readElement } from './nodes.ts';
 import { inside, rootPlace, type Place } from './place.ts';
 import { refuse, type Planning } from './planning.ts';
 import { isUnformatted, parseRuns, readRuns } from './runs.ts';
-import { isList, isMap, type JsonMap, type JsonValue } from './value.ts';
+import { isList, isMap, type JsonValue } from './value.ts';
 
 /** Whether it can be edited to say `value`; else it is replaced. */
 export function isEditable(type: SharedType, value: JsonValue): boolean {
@@ -22,7 +22,7 @@ export function isEditable(type: SharedType, value: JsonValue): boolean {
     return typeof value === 'string' || (isList(value) && value.length > 0 && !('wrong' in parseRuns(value)));
   if (!isMap(value)) return false;
   if (type instanceof Y.XmlElement) return value.get('type') === type.nodeName && !('wrong' in parseElement(value, somewhere));
-  return value.get('type') === 'doc' && !('wrong' in parseNodes(value.get('content'), somewhere));
+  return value.get('type') === 'doc' && !('wrong' in parseFragment(value, somewhere));
 }
 
 const somewhere = rootPlace('');
@@ -38,20 +38,9 @@ export function planShared(type: SharedType, value: JsonValue, place: Place, pla
     if ('wrong' in wanted) return refuse(planning, wanted.place, wanted.wrong);
     return planLoneElement(readElement(type as Y.XmlElement, place, planning.reading), wanted, place, planning);
   }
-  if (type instanceof Y.XmlFragment) planFragment(type, value, place, planning);
-}
-
-function planFragment(fragment: Y.XmlFragment, value: JsonMap, place: Place, planning: Planning): void {
-  for (const [key, inner] of value) {
-    const known =
-      key === 'content' || (key === 'type' && inner === 'doc') || (key === 'attrs' && isMap(inner) && inner.size === 0);
-    if (!known)
-      return refuse(planning, inside(place, key), 'XML is {"type": "doc", "content": […]}, and nothing else can be kept');
-  }
-  const content = inside(place, 'content');
-  const nodes = parseNodes(value.get('content'), content);
+  const nodes = parseFragment(value, place);
   if ('wrong' in nodes) return refuse(planning, nodes.place, nodes.wrong);
-  planChildren(fragment, nodes, content, planning);
+  if (type instanceof Y.XmlFragment) planChildren(type, nodes, inside(place, 'content'), planning);
 }
 
 /** Plans that `text` is a string (then its formats stay where it has some and is named a plain text), or runs. */

@@ -11,7 +11,7 @@ import { insertContents, setEntry } from './contents.ts';
 import { DeltaWriter } from './delta.ts';
 import { currentContent, type SharedType } from './items.ts';
 import { nameOf, storedKey } from './names.ts';
-import { parseElement, parseNodes, resolveMarks, type XmlElementNode, type XmlNode } from './nodes.ts';
+import { parseElement, parseFragment, resolveMarks, type XmlElementNode, type XmlNode } from './nodes.ts';
 import { inside, type Place } from './place.ts';
 import { losesKeys, toPlain, whyNotPlain } from './plain.ts';
 import { refuse, type Made, type Planning } from './planning.ts';
@@ -189,7 +189,7 @@ function makeNamed(name: string | undefined, form: JsonMap, place: Place, planni
     return 'wrong' in node ? undefined : makeElement(node, place, planning);
   }
   if (name !== 'xml-fragment' || !isMap(value)) return undefined;
-  const nodes = parseNodes(value.get('content'), place);
+  const nodes = parseFragment(value, place);
   if ('wrong' in nodes) return undefined;
   const fragment = new Y.XmlFragment();
   const children = makeNodes(nodes, place, planning);

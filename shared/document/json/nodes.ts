@@ -198,7 +198,7 @@ const aNode =
   'a node is {"type", "attrs", "content"}, a text {"type": "text", "text", "marks"}, with "type" a text, "attrs" an object and the others lists';
 
 /** Nodes out of a value. Texts beside each other are one. */
-export function parseNodes(value: JsonValue | undefined, place: Place): readonly XmlNode[] | Wrong {
+function parseNodes(value: JsonValue | undefined, place: Place): readonly XmlNode[] | Wrong {
   if (value === undefined || value === null) return [];
   if (!isList(value)) return { place, wrong: 'the content of a node is a list of nodes' };
   const nodes: XmlNode[] = [];
@@ -220,6 +220,17 @@ export function parseNodes(value: JsonValue | undefined, place: Place): readonly
     }
   }
   return nodes;
+}
+
+/** The nodes of a fragment out of `{"type": "doc", "content": …}`. */
+export function parseFragment(value: JsonMap, place: Place): readonly XmlNode[] | Wrong {
+  for (const [key, inner] of value) {
+    const known =
+      key === 'content' || (key === 'type' && inner === 'doc') || (key === 'attrs' && isMap(inner) && inner.size === 0);
+    if (!known)
+      return { place: inside(place, key), wrong: 'XML is {"type": "doc", "content": […]}, and nothing else can be kept' };
+  }
+  return parseNodes(value.get('content'), inside(place, 'content'));
 }
 
 function parseNode(entry: JsonValue, place: Place): XmlNode | Wrong {

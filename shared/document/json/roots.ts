@@ -4,7 +4,7 @@
  * Yjs stores no types for roots: whoever opens a document says `getText('body')` or `getMap('body')`, and until then there is only a name with contents
  * under it. The contents tell most of it (characters make a text, keys a map), but not all: a text is a string as long as nothing in it is bold
  * and a list of runs from then on, an empty root has no kind at all, and a text that holds other shared types could be anything. So a setting may
- * name them; what is not named is inferred from what is there.
+ * name them; what is not named is inferred from what is there. (A text of which nothing but other shared types is left looks like a list; an application that has such names it.)
  *
  *     keys alone (deleted ones too)                          map
  *     characters, formats or embeds                          text; rich-text where anything is formatted or embedded

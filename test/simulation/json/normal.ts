@@ -16,13 +16,24 @@ const isEmpty = (value: JsonValue): boolean =>
   value === '' || (isList(value) && value.length === 0) || (isMap(value) && value.size === 0);
 
 function normalRoot(value: JsonValue): JsonValue {
-  if (isList(value) && value.every((run) => isMap(run) && run.has('insert'))) return normalRuns(value as readonly JsonMap[]);
-  if (isMap(value) && value.get('type') === 'doc') return normalNodes(value.get('content') ?? []);
-  return value;
+  return isMap(value) && value.get('type') === 'doc' ? normalNodes(value.get('content') ?? []) : normalValue(value);
 }
 
+/** Texts and elements may stand anywhere; what is none and looks like one has the same normal form on both sides. */
+function normalValue(value: JsonValue): JsonValue {
+  if (isList(value))
+    return value.length > 0 && value.every(isRun) ? normalRuns(value as readonly JsonMap[]) : value.map(normalValue);
+  if (!isMap(value)) return value;
+  if (value.has('type') && isList(value.get('content'))) return normalNode(value);
+  return new Map([...value].map(([key, inner]) => [key, normalValue(inner)]));
+}
+
+const isRun = (value: JsonValue): boolean =>
+  isMap(value) && value.has('insert') && [...value.keys()].every((key) => key === 'insert' || key === 'attributes');
+
 function normalRuns(runs: readonly JsonMap[]): JsonValue {
-  const joined = joinedBy(runs, 'insert', (run) => canonicalText(run.get('attributes') ?? noEntries));
+  const inner = runs.map((run) => new Map([...run, ['insert', normalValue(run.get('insert') ?? null)]]));
+  const joined = joinedBy(inner, 'insert', (run) => canonicalText(run.get('attributes') ?? noEntries));
   const [only] = joined;
   if (joined.length === 0) return '';
   const insert = only?.get('insert');
@@ -49,7 +60,7 @@ function normalNodes(content: JsonValue): JsonValue {
 }
 
 function normalNode(node: JsonMap): JsonMap {
-  const normal = new Map(node);
+  const normal = new Map([...node].map(([key, value]) => [key, key === 'attrs' ? normalValue(value) : value] as const));
   const marks = node.get('marks');
   if (isList(marks))
     normal.set(

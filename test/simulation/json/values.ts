@@ -109,8 +109,16 @@ function changedRuns(runs: readonly JsonValue[], random: Random): readonly JsonV
   else {
     const insert = there.get('insert');
     if (typeof insert === 'string') changed[at] = with_(there, 'insert', changedText(insert, random));
+    else if (isMap(insert) && insert.has('value')) changed[at] = with_(there, 'insert', changedInset(insert, random));
   }
   return changed;
+}
+
+function changedInset(inset: JsonMap, random: Random): JsonMap {
+  const value = inset.get('value') ?? null;
+  if (typeof value === 'string') return with_(inset, 'value', changedText(value, random));
+  if (isList(value)) return with_(inset, 'value', changedList(value, random));
+  return isMap(value) && inset.get('@inkstream') === 'map' ? with_(inset, 'value', changedMap(value, random)) : inset;
 }
 
 function changedList(list: readonly JsonValue[], random: Random): readonly JsonValue[] {
