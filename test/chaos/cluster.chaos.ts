@@ -2,7 +2,9 @@
 
 import { expect, onTestFinished, test } from 'vitest';
 import { orSkip } from '#test/harness/backends.ts';
+import { allBrokerFaults, provokeBrokers, replicatedKafka } from '#test/harness/broker-provocation.ts';
 import { replayInCluster } from '#test/harness/cluster-replay.ts';
+import { startOwnKafkaCluster } from '#test/harness/own-kafka-cluster.ts';
 import { busyPersister, provokeFaults } from '#test/harness/provocation.ts';
 import { startTestCluster } from '#test/harness/test-cluster.ts';
 import { hasTrace, tracesDir } from '#test/harness/traces.ts';
@@ -20,7 +22,7 @@ test(
   async ({ skip }) => {
     const cluster = orSkip(skip, await startTestCluster(settings));
     onTestFinished(() => cluster.remove());
-    const { faults } = await provokeFaults(cluster, { seed, rounds });
+    const { faults } = await provokeFaults(cluster, { seed, rounds, each: 'process' });
     expect(faults).toBeGreaterThanOrEqual(15 * rounds);
   },
 );
@@ -34,5 +36,15 @@ test.for(['automerge-paper', 'friendsforever'] as const)(
     onTestFinished(() => cluster.remove());
     const { faults } = await replayInCluster(cluster, name, { seed, faults: 12 * rounds });
     expect(faults).toBe(12 * rounds);
+  },
+);
+
+test(
+  'JR43: whichever broker of three is lost, again and again, nothing acknowledged is',
+  { timeout: hoursMs },
+  async ({ skip }) => {
+    const cluster = orSkip(skip, await startOwnKafkaCluster());
+    onTestFinished(() => cluster.remove());
+    for (let round = 0; round < rounds; round++) await provokeBrokers(await replicatedKafka(cluster), allBrokerFaults);
   },
 );

@@ -41,7 +41,7 @@ const freeze = (node: ClusterNode, meanwhile: () => Promise<void>): Fault => ({
   },
 });
 
-/** Every kind of fault there is for this cluster. `meanwhile` lasts as long as a freeze. */
+/** Every kind of fault there is, for each process of this cluster. `meanwhile` lasts as long as a freeze. */
 export function faultsOf(cluster: TestCluster, meanwhile: () => Promise<void>): readonly Fault[] {
   const { gateways, persisters, kafka, mongodb } = cluster;
   return [
@@ -73,6 +73,15 @@ export function faultsOf(cluster: TestCluster, meanwhile: () => Promise<void>): 
       },
     },
   ];
+}
+
+/** Each of them once: of the gateways, and of the persisters, one of chance is hit. */
+export function kindsOfFaults(cluster: TestCluster, meanwhile: () => Promise<void>, random: prng.PRNG): readonly Fault[] {
+  const { gateways, persisters } = cluster;
+  return faultsOf(
+    { ...cluster, gateways: [prng.oneOf(random, [...gateways])], persisters: [prng.oneOf(random, [...persisters])] },
+    meanwhile,
+  );
 }
 
 /** All of `faults`, in an order of chance. */

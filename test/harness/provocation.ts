@@ -9,7 +9,7 @@
 import * as prng from 'lib0/prng';
 import { expect } from 'vitest';
 import { readFromStoreAlone } from '#test/harness/cold-start.ts';
-import { faultsOf, shuffled } from '#test/harness/faults.ts';
+import { faultsOf, kindsOfFaults, shuffled } from '#test/harness/faults.ts';
 import type { ClusterNode, TestCluster } from '#test/harness/test-cluster.ts';
 import { missingIn, openTypist, type Edit, type Typist } from '#test/harness/typist.ts';
 import { type Client, openClient } from '#test/harness/y-websocket-client.ts';
@@ -97,18 +97,23 @@ async function findLost(
 
 export type Provoked = { readonly faults: number; readonly edits: number; readonly lost: number };
 
-/** Lets every kind of fault happen `rounds` times. Expects that nothing that was acknowledged is lost, and returns what was counted. */
-export async function provokeFaults(
-  cluster: TestCluster,
-  { seed, rounds }: { readonly seed: number; readonly rounds: number },
-): Promise<Provoked> {
+export type Provocation = {
+  readonly seed: number;
+  readonly rounds: number;
+  /** What a round is: every kind of fault once, or once for each gateway and each persister. */
+  readonly each: 'kind' | 'process';
+};
+
+/** Lets faults happen, round after round. Expects that nothing that was acknowledged is lost, and returns what was counted. */
+export async function provokeFaults(cluster: TestCluster, { seed, rounds, each }: Provocation): Promise<Provoked> {
   const random = prng.create(seed);
   const all = new Map(documents.map((document): [string, Edit[]] => [document, []]));
   let typing: ReturnType<typeof startTyping> | undefined;
-  const faults = faultsOf(cluster, async () => typing?.more(editsMeanwhile));
+  const meanwhile = async (): Promise<void> => typing?.more(editsMeanwhile);
   let happened = 0;
   let lost = 0;
   for (let round = 0; round < rounds; round++) {
+    const faults = each === 'kind' ? kindsOfFaults(cluster, meanwhile, random) : faultsOf(cluster, meanwhile);
     for (const { name, happen } of shuffled(faults, random)) {
       const typists = cluster.gateways.flatMap(({ wsUrl }) =>
         documents.map((document) => openTypist({ url: wsUrl, document, random, pasteOneIn })),

@@ -15,7 +15,7 @@ test.for(['friendsforever'] as const)(
     const settings = { gatewaySettings: { DRAIN_SPREAD_MS: 300 }, persisterSettings: busyPersister };
     const cluster = orSkip(skip, await startTestCluster(settings));
     onTestFinished(() => cluster.remove());
-    const { faults } = await replayInCluster(cluster, name, { seed: 7, faults: 6 });
-    expect(faults).toBe(6);
+    const { faults } = await replayInCluster(cluster, name, { seed: 7, faults: 7 });
+    expect(faults).toBe(7);
   },
 );
