@@ -14,7 +14,9 @@ import { missingIn, openTypist, type Edit, type EditKind, type Typist } from '#t
 import { openClient } from '#test/harness/y-websocket-client.ts';
 
 const seed = 20_261;
-const rounds = 24;
+/** In one of six the server is killed a second time, while it starts. */
+const rounds = 18;
+const killsMin = 20;
 /** At most so many edits are made before a kill. */
 const editsMax = 700;
 const roundsMsMax = 600_000;
@@ -118,7 +120,7 @@ function countKinds(edits: readonly Edit[]): Readonly<Partial<Record<EditKind, n
   return counts;
 }
 
-test(`SA3: nothing that was acknowledged is lost over ${rounds} kills`, { timeout: roundsMsMax }, async () => {
+test(`SA3: nothing that was acknowledged is lost over ${killsMin} kills and more`, { timeout: roundsMsMax }, async () => {
   const random = prng.create(seed);
   const server = await startCrashingServer({ settings: busyPersister });
   onTestFinished(() => server.remove());
@@ -152,6 +154,7 @@ test(`SA3: nothing that was acknowledged is lost over ${rounds} kills`, { timeou
   console.log(
     `${edits.length} acknowledged edits, ${lost} lost, over ${kills} kills, with ${compactions} compactions: ${JSON.stringify(counts)}`,
   );
+  expect(kills).toBeGreaterThanOrEqual(killsMin);
   expect(edits.length).toBeGreaterThan(3000);
   expect(compactions).toBeGreaterThan(rounds);
   for (const kind of ['insertion', 'deletion', 'formatting', 'paste'] as const) expect(counts[kind], kind).toBeGreaterThan(0);
