@@ -11,6 +11,8 @@ import { freePort } from '#deploy/native/free-port.ts';
 import { temporaryDirectory } from '#test/harness/temporary-directory.ts';
 
 const root = resolve(import.meta.dirname, '../..');
+/** The first of Java's two compilers, and not the second: its engines do not live long here. */
+const brief = { JAVA_TOOL_OPTIONS: '-XX:TieredStopAtLevel=1' };
 
 export type CommandEnd = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
 
@@ -39,7 +41,7 @@ export async function localCluster(): Promise<LocalCluster> {
     CLUSTER_MONGODB_PORT: String(mongodbPort),
   };
   const run: LocalCluster['run'] = (command, settings = {}) =>
-    runCommand('deploy/cluster.ts', [command], { ...own, ...settings });
+    runCommand('deploy/cluster.ts', [command], { ...own, ...settings }, brief);
   return {
     directory: directory.path,
     port,
