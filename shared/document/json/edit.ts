@@ -3,6 +3,7 @@
  *
  * The author of an edit saw a document as JSON and wrote other JSON. What he did to it is not known, so it is taken for the least that leads from one to the other: a changed
  * word costs that word, and whatever is the same on both sides is not touched, so that it keeps its identity, the cursors in it, and what others do to it meanwhile.
+ * What is missing was taken away: a root that is not in the value is emptied, for roots can't go.
  *
  * The operations are those of one client, in one update. Computing them is the same for the same base, value and client, whoever does it, and bounded: where two values are too
  * different to be compared closely, they are compared coarsely.

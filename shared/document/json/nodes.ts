@@ -14,7 +14,7 @@ import { encodeAny } from 'lib0/buffer';
 import * as Y from 'yjs';
 import { currentContent, liveEntries, liveItems, type SharedType } from './items.ts';
 import { nameOf, named, shownKey } from './names.ts';
-import { fromPlain, toPlain } from './plain.ts';
+import { fromPlain, tooDeep, toPlain } from './plain.ts';
 import { depthMax, inside, type Place } from './place.ts';
 import { appendRun, readRuns, type Reading, type Run } from './runs.ts';
 import { canonicalText, equalJson, equalMaps, isList, isMap, noEntries, type JsonMap, type JsonValue } from './value.ts';
@@ -55,7 +55,7 @@ export function readNodes(parent: SharedType, place: Place, reading: Reading): r
         readText(open, child, here, reading);
       } else {
         open = undefined;
-        const isElement = child instanceof Y.XmlElement;
+        const isElement = child instanceof Y.XmlElement && here.depth < depthMax;
         nodes.push(
           isElement
             ? readElement(child as Y.XmlElement, here, reading)
@@ -91,6 +91,7 @@ function readText(open: OpenText, text: Y.XmlText, place: Place, reading: Readin
 }
 
 function otherForm(child: unknown, place: Place, reading: Reading): JsonValue {
+  if (place.depth >= depthMax) return tooDeep(place, reading.note);
   if (child instanceof Y.XmlHook || child instanceof Y.Doc) return reading.content(child, place) ?? null;
   reading.note(place, 'a value where only nodes belong');
   const value =

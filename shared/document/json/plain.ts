@@ -34,9 +34,10 @@ export function tooDeep(place: Place, note: Note): JsonValue {
   return named('too-deep');
 }
 
-/** A value as Yjs stores it. Bigints that a number holds exactly become numbers. */
+/** A value as Yjs stores it. Bigints that a number holds exactly become numbers; bytes are copied into a `Uint8Array`, since Yjs takes nothing that extends it. */
 export function toPlain(value: JsonValue): unknown {
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+  if (value instanceof Uint8Array) return new Uint8Array(value);
   if (isList(value)) return value.map(toPlain);
   if (!isMap(value)) return value;
   return Object.fromEntries([...value].map(([key, inner]) => [storedKey(key), toPlain(inner)]));

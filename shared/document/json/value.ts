@@ -55,7 +55,7 @@ function equalNumbers(one: number | bigint, other: number | bigint): boolean {
 }
 
 /**
- * One text for each value: two values have the same exactly if they are the same. What is hashed, and what stands for a value where many are compared.
+ * One text for each value: two values have the same exactly if they are the same. What stands for a value where many are compared.
  * Keys in the order of their UTF-16 units; bytes and what JSON has no word for in forms that are no JSON.
  */
 export function canonicalText(value: JsonValue): string {
@@ -66,11 +66,6 @@ export function canonicalText(value: JsonValue): string {
   if (!isMap(value)) return JSON.stringify(value);
   const entries = [...value].toSorted(([one], [other]) => (one < other ? -1 : 1));
   return `{${entries.map(([key, inner]) => `${JSON.stringify(key)}:${canonicalText(inner)}`).join(',')}}`;
-}
-
-/** `canonicalText` in UTF-8. */
-export function canonicalBytes(value: JsonValue): Uint8Array {
-  return Buffer.from(canonicalText(value), 'utf8');
 }
 
 const bytesPerNumber = 8;

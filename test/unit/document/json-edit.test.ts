@@ -444,6 +444,15 @@ describe('what Yjs is asked to store', () => {
     expect(document.getArray('l').toArray()).toEqual([...numbers.slice(0, 11), 5, ...numbers.slice(12)]);
   });
 
+  test('DJ7: bytes are stored as bytes, whatever kind of array they come in', () => {
+    const document = documentOf(() => undefined);
+    const bytes = Buffer.from([1, 2]);
+    const value = valueOf({ l: [1, bytes, { nested: bytes }], m: { bytes } });
+    Y.applyUpdate(document, updateOf(edited(document, value)));
+    expect(edited(document, value)).toEqual({ kind: 'nothing' });
+    expect(document.getMap('m').get('bytes')).toEqual(new Uint8Array([1, 2]));
+  });
+
   test('DJ21: an edit is one update of one client, which a gateway admits', () => {
     const document = documentOf((made) => made.getText('t').insert(0, 'text'));
     const edit = edited(document, valueOf({ t: 'next', m: { k: [1, { a: 1 }] }, x: doc(node('p', 'p', { a: 1 })) }));

@@ -2,10 +2,11 @@ import { Schema } from 'prosemirror-model';
 import { describe, expect, test } from 'vitest';
 import { yXmlFragmentToProseMirrorRootNode } from 'y-prosemirror';
 import * as Y from 'yjs';
+import { editOperations } from '#shared/document/json/edit.ts';
 import { depthMax } from '#shared/document/json/place.ts';
 import { readDocumentJson, type DocumentJson } from '#shared/document/json/read.ts';
 import type { RootKind } from '#shared/document/json/roots.ts';
-import { isList, isMap } from '#shared/document/json/value.ts';
+import { isList, isMap, type JsonValue } from '#shared/document/json/value.ts';
 import { literalOf, written } from './json-values.ts';
 
 type Roots = Readonly<Record<string, RootKind>>;
@@ -186,6 +187,43 @@ describe('a document as JSON', () => {
     expect(depth).toBe(depthMax - 1);
     expect(literalOf(at ?? null)).toEqual({ '@inkstream': 'too-deep' });
     expect(unrepresented).toEqual([expect.stringMatching(/too deeply$/u)]);
+  });
+
+  test.each<[string, (document: Y.Doc, levels: number) => void]>([
+    [
+      'lists',
+      (document, levels) => {
+        let list = document.getArray<unknown>('deep');
+        for (let i = 0; i < levels; i++) list.insert(0, [(list = new Y.Array())]);
+      },
+    ],
+    [
+      'elements',
+      (document, levels) => {
+        let parent: Y.XmlFragment = document.getXmlFragment('deep');
+        for (let i = 0; i < levels; i++) parent.insert(0, [(parent = new Y.XmlElement('div'))]);
+      },
+    ],
+    [
+      'texts in texts',
+      (document, levels) => {
+        let text: Y.Text = document.getText('deep');
+        text.insert(0, 'x');
+        for (let i = 0; i < levels; i++) text.insertEmbed(0, (text = new Y.Text()));
+      },
+    ],
+  ])('DJ4: no value is nested deeper than MongoDB takes it: %s', (_, fill) => {
+    const { value, unrepresented } = read((document) => fill(document, 300));
+    const depthOf = (inner: JsonValue): number => {
+      if (!isMap(inner) && !isList(inner)) return 0;
+      return 1 + Math.max(0, ...[...(isMap(inner) ? inner.values() : inner)].map(depthOf));
+    };
+    expect(depthOf(value)).toBeGreaterThan(80);
+    expect(depthOf(value)).toBeLessThan(98);
+    expect(unrepresented).toHaveLength(1);
+    expect(editOperations([stored((document) => fill(document, 300))], value, { client: 7, roots: new Map() })).toEqual({
+      kind: 'nothing',
+    });
   });
 
   test('DJ5: keys are what they are', () => {
