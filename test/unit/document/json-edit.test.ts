@@ -203,6 +203,17 @@ describe('what stays what it is', () => {
     expect(text.toJSON()).toBe('again');
   });
 
+  test('DJ14: a text in which nothing stands yet is not taken away with what stands beside it', () => {
+    const document = documentOf((made) => {
+      const paragraph = element('p', 'gone');
+      paragraph.insert(1, [new Y.XmlElement('br'), new Y.XmlText(), new Y.XmlElement('hr')]);
+      made.getXmlFragment('x').insert(0, [paragraph]);
+    });
+    const empty = (document.getXmlFragment('x').get(0) as Y.XmlElement).get(2) as Y.XmlText;
+    editIn(document, { x: doc({ type: 'p', content: [{ type: 'image' }] }) });
+    expect(empty._item?.deleted).toBe(false);
+  });
+
   test('DJ14: texts beside each other are edited as the one that they are', () => {
     const document = documentOf((made) => {
       const paragraph = element('p', 'one ');

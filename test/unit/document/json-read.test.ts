@@ -7,7 +7,7 @@ import { depthMax } from '#shared/document/json/place.ts';
 import { readDocumentJson, type DocumentJson } from '#shared/document/json/read.ts';
 import type { RootKind } from '#shared/document/json/roots.ts';
 import { isList, isMap, type JsonValue } from '#shared/document/json/value.ts';
-import { literalOf, written } from './json-values.ts';
+import { literalOf, valueOf, written } from './json-values.ts';
 
 type Roots = Readonly<Record<string, RootKind>>;
 
@@ -284,6 +284,28 @@ describe('XML', () => {
     const theirs = yXmlFragmentToProseMirrorRootNode(document.getXmlFragment('prosemirror'), schema);
     expect(node.toJSON()).toEqual(theirs.toJSON());
     expect(node.textContent).toBe('plain boldlink');
+  });
+
+  test('DJ3, DJ20: what is edited in it, y-prosemirror reads as it was written', () => {
+    const document = new Y.Doc();
+    fill(document);
+    const { value } = readDocumentJson([Y.encodeStateAsUpdate(document)], new Map());
+    const wanted = structuredClone(literalOf(value)) as { prosemirror: { content: { content: object[] }[] } };
+    const [first] = wanted.prosemirror.content;
+    first?.content.splice(
+      1,
+      1,
+      { type: 'text', text: 'bolder', marks: [{ type: 'bold' }] },
+      { type: 'image', attrs: { src: 'b' } },
+    );
+    wanted.prosemirror.content.push({
+      content: [{ type: 'text', text: 'new' }],
+      ...{ type: 'paragraph', attrs: { align: null } },
+    });
+    const edit = editOperations([Y.encodeStateAsUpdate(document)], valueOf(wanted), { client: 7, roots: new Map() });
+    if (edit.kind === 'operations') Y.applyUpdate(document, edit.update);
+    const theirs = yXmlFragmentToProseMirrorRootNode(document.getXmlFragment('prosemirror'), schema);
+    expect(theirs.toJSON()).toEqual(schema.nodeFromJSON(wanted.prosemirror).toJSON());
   });
 
   test('DJ3: texts beside each other are one, and an empty one is none', () => {
