@@ -40,6 +40,18 @@ export function align(lists: Lists, budget: Budget): Alignment {
   return { edited, replaced };
 }
 
+/** Which old and new entries are the same one, changed or not; in order. */
+export function stayingPairs({ replaced }: Alignment, baseLength: number): readonly (readonly [number, number])[] {
+  const pairs: (readonly [number, number])[] = [];
+  let [i, j] = [0, 0];
+  for (const { baseFrom, baseTo, valueTo } of replaced) {
+    while (i < baseFrom) pairs.push([i++, j++]);
+    [i, j] = [baseTo, valueTo];
+  }
+  while (i < baseLength) pairs.push([i++, j++]);
+  return pairs;
+}
+
 function hunksIn(rest: Hunk, lists: Lists, budget: Budget): readonly Hunk[] {
   const { baseFrom, baseTo, valueFrom, valueTo } = rest;
   if (baseFrom === baseTo && valueFrom === valueTo) return [];

@@ -6,7 +6,7 @@
  */
 
 import * as Y from 'yjs';
-import { align } from './align.ts';
+import { align, stayingPairs } from './align.ts';
 import { DeltaWriter, partsOf, RunCursor } from './delta.ts';
 import { planEntries } from './edit-entries.ts';
 import { nameOf } from './names.ts';
@@ -16,7 +16,7 @@ import { refuse, type Planning } from './planning.ts';
 import { insetKind } from './read.ts';
 import { stringOf, type Inset, type Run } from './runs.ts';
 import { insetUnit, textDifferences, type FlatText } from './text-diff.ts';
-import { canonicalText, isMap, noEntries, type JsonMap } from './value.ts';
+import { canonicalText, equalJson, isMap, noEntries, type JsonMap, type JsonValue } from './value.ts';
 
 const noInsets: ReadonlyMap<number, number> = new Map();
 
@@ -25,7 +25,8 @@ export function planString(text: Y.Text, base: readonly Run[], value: string, pl
   const old = stringOf(base);
   if (old === value) return;
   const insets = insetPlaces(base);
-  const hunks = textDifferences({ text: old, insets: noInsets }, { text: value, insets: noInsets }, planning.budget);
+  const whole = { baseFrom: 0, baseTo: old.length, valueFrom: 0, valueTo: value.length };
+  const hunks = textDifferences({ text: old, insets: noInsets }, { text: value, insets: noInsets }, whole, planning.budget);
   for (const { baseFrom, baseTo, valueFrom, valueTo } of hunks.toReversed()) {
     planning.deleted += baseTo - baseFrom;
     planning.inserted += valueTo - valueFrom;
@@ -65,7 +66,7 @@ export function planRuns(
   const numbers = new Map<string, number>();
   const old = flatten(base, numbers);
   const wanted = flatten(value, numbers);
-  const differing = pairInsets(textDifferences(old, wanted, planning.budget), base, value, place, planning);
+  const differing = differencesBetweenInsets({ old, wanted }, base, value, place, planning);
   const writer = new DeltaWriter(place, planning);
   const oldRuns = new RunCursor(base);
   const newRuns = new RunCursor(value);
@@ -104,43 +105,44 @@ function flatten(runs: readonly Run[], numbers: Map<string, number>): FlatText {
   return { text: parts.join(''), insets };
 }
 
-/** Takes out of what is replaced the shared types that can be edited instead, and plans that. */
-function pairInsets(
-  hunks: readonly Hunk[],
+/**
+ * The shared types among the characters are what the text is made of (Lexical's are its paragraphs), so which of them are which is found first, by all that is in them; what
+ * has changed in those is planned here. Then the characters between them are compared.
+ */
+function differencesBetweenInsets(
+  texts: Flattened,
   base: readonly Run[],
   value: readonly Run[],
   place: Place,
   planning: Planning,
 ): readonly Hunk[] {
-  const olds = insetsOf(base);
-  if (!olds.some(({ inset }) => inset.shared !== undefined)) return hunks;
-  const news = insetsOf(value);
-  return hunks.flatMap((hunk) => {
-    const gone = olds.filter(({ at }) => at >= hunk.baseFrom && at < hunk.baseTo);
-    const come = news.filter(({ at }) => at >= hunk.valueFrom && at < hunk.valueTo);
-    const { edited } = align(
-      {
-        baseLength: gone.length,
-        valueLength: come.length,
-        baseText: (i) => canonicalText(gone[i]?.inset.form ?? null),
-        valueText: (j) => canonicalText(come[j]?.inset.form ?? null),
-        equal: () => false,
-        editable: (i, j) => isEditable(gone[i]?.inset, come[j]?.inset, planning),
-      },
-      planning.budget,
-    );
-    const parts: Hunk[] = [];
-    let { baseFrom, valueFrom } = hunk;
-    for (const [i, j] of edited) {
-      const [oldAt, newAt] = [gone[i]?.at ?? 0, come[j]?.at ?? 0];
-      planInset(gone[i]?.inset, come[j]?.inset, inside(place, come[j]?.run ?? 0), planning);
-      if (oldAt > baseFrom || newAt > valueFrom) parts.push({ baseFrom, baseTo: oldAt, valueFrom, valueTo: newAt });
-      [baseFrom, valueFrom] = [oldAt + 1, newAt + 1];
-    }
-    if (hunk.baseTo > baseFrom || hunk.valueTo > valueFrom) parts.push({ ...hunk, baseFrom, valueFrom });
-    return parts;
-  });
+  const olds = insetsOf(base).filter(({ inset }) => inset.shared !== undefined);
+  const news = olds.length === 0 ? [] : insetsOf(value).filter(({ inset }) => nameOf(inset.form) !== undefined);
+  const formOf = (placed: PlacedInset | undefined): JsonValue => placed?.inset.form ?? null;
+  const alignment = align(
+    {
+      baseLength: olds.length,
+      valueLength: news.length,
+      baseText: (i) => canonicalText(formOf(olds[i])),
+      valueText: (j) => canonicalText(formOf(news[j])),
+      equal: (i, j) => equalJson(formOf(olds[i]), formOf(news[j])),
+      editable: (i, j) => isEditable(olds[i]?.inset, news[j]?.inset, planning),
+    },
+    planning.budget,
+  );
+  for (const [i, j] of alignment.edited) planInset(olds[i]?.inset, news[j]?.inset, inside(place, news[j]?.run ?? 0), planning);
+  const hunks: Hunk[] = [];
+  let [baseFrom, valueFrom] = [0, 0];
+  const ends = { baseTo: texts.old.text.length, valueTo: texts.wanted.text.length };
+  for (const [i, j] of [...stayingPairs(alignment, olds.length), [olds.length, news.length] as const]) {
+    const region = { baseFrom, baseTo: olds[i]?.at ?? ends.baseTo, valueFrom, valueTo: news[j]?.at ?? ends.valueTo };
+    hunks.push(...textDifferences(texts.old, texts.wanted, region, planning.budget));
+    [baseFrom, valueFrom] = [region.baseTo + 1, region.valueTo + 1];
+  }
+  return hunks;
 }
+
+type Flattened = { readonly old: FlatText; readonly wanted: FlatText };
 
 type PlacedInset = { readonly inset: Inset; readonly at: number; readonly run: number };
 

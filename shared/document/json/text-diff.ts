@@ -21,11 +21,10 @@ export type FlatText = {
 export const insetUnit = '\uFFFC';
 const insetCode = 0xfffc;
 
-/** The whole of both, in UTF-16 units: what to replace with what. */
-export function textDifferences(base: FlatText, value: FlatText, budget: Budget): readonly Hunk[] {
+/** What to replace with what in a region of both, in UTF-16 units. */
+export function textDifferences(base: FlatText, value: FlatText, region: Hunk, budget: Budget): readonly Hunk[] {
   const hunks: Hunk[] = [];
-  const whole = { baseFrom: 0, baseTo: base.text.length, valueFrom: 0, valueTo: value.text.length };
-  compare(base, value, whole, coarser, budget, hunks);
+  compare(base, value, region, coarser, budget, hunks);
   return hunks;
 }
 

@@ -336,6 +336,29 @@ describe('what stays what it is', () => {
     ]);
   });
 
+  test('DJ19: the characters around them are edited as ever', () => {
+    const document = documentOf((made) => {
+      const text = made.getText('t');
+      text.insert(0, 'before between after');
+      text.insertEmbed(15, new Y.Map([['n', 2]]));
+      text.insertEmbed(7, new Y.Map([['n', 1]]));
+    });
+    const shared = (): unknown[] =>
+      (document.getText('t').toDelta() as { insert: unknown }[])
+        .map(({ insert }) => insert)
+        .filter((insert) => insert instanceof Y.Map);
+    const kept = shared();
+    const map = (n: number): object => ({ insert: { '@inkstream': 'map', value: { n } } });
+    editIn(document, { t: [{ insert: 'ahead' }, map(5), { insert: 'amid' }, map(6), { insert: 'after' }, map(7)] });
+    expect(
+      shared()
+        .slice(0, 2)
+        .map((made, i) => made === kept[i]),
+    ).toEqual([true, true]);
+    editIn(document, { t: [{ insert: 'x' }, map(6)] }, { t: 'rich-text' });
+    expect(shared()[0]).toBe(kept[1]);
+  });
+
   test("DJ20: marks that overlap themselves keep their formats, and new ones get y-prosemirror's", () => {
     const document = documentOf((made) => {
       const runs = [{ insert: 'some', attributes: { 'comment--AAAAAAAA': { id: 1 } } }, { insert: ' text' }];

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import * as Y from 'yjs';
 import { readDocumentJson } from '#shared/document/json/read.ts';
-import { differences } from '#shared/document/json/myers.ts';
+import { differences, type Hunk } from '#shared/document/json/myers.ts';
 import { textDifferences, type FlatText } from '#shared/document/json/text-diff.ts';
 import { canonicalText, equalJson, jsonBytes, type JsonValue } from '#shared/document/json/value.ts';
 import { valueOf } from './json-values.ts';
@@ -73,13 +73,14 @@ test('DJ8: a document reads the same from any of its updates in any order', () =
   expect(read([...updates, ...updates])).toBe(whole);
 });
 
+const whole = (base: string, value: string): Hunk => ({ baseFrom: 0, baseTo: base.length, valueFrom: 0, valueTo: value.length });
 const flat = (text: string): FlatText => ({ text, insets: new Map() });
 
 test('DJ28: what two texts differ in leads from one to the other, and between lists of numbers is the least that does', () => {
   const letters = fc.string({ unit: fc.constantFrom('a', 'b', 'c', ' ', '\n', '😀', '👩‍👧', 'e\u0301'), maxLength: 40 });
   fc.assert(
     fc.property(letters, letters, (base, value) => {
-      const hunks = textDifferences(flat(base), flat(value), { steps: 1_000_000 });
+      const hunks = textDifferences(flat(base), flat(value), whole(base, value), { steps: 1_000_000 });
       let [made, at] = ['', 0];
       for (const { baseFrom, baseTo, valueFrom, valueTo } of hunks) {
         made += base.slice(at, baseFrom) + value.slice(valueFrom, valueTo);
@@ -116,7 +117,7 @@ function commonLength(one: readonly number[], other: readonly number[]): number 
 test('DJ13: what takes too many steps has no answer, and then a coarser one', () => {
   const numbers = Array.from({ length: 5_000 }, (_, i) => i);
   expect(differences(numbers, numbers.toReversed(), { steps: 100_000 })).toBeUndefined();
-  const [one, other] = ['a b c d\n', 'x y z d\n'].map((line) => flat(`same\n${line.repeat(40)}same\n`));
-  const hunks = textDifferences(one ?? flat(''), other ?? flat(''), { steps: 0 });
+  const [one = '', other = ''] = ['a b c d\n', 'x y z d\n'].map((line) => `same\n${line.repeat(40)}same\n`);
+  const hunks = textDifferences(flat(one), flat(other), whole(one, other), { steps: 0 });
   expect(hunks).toEqual([{ baseFrom: 5, baseTo: 5 + 38 * 8 + 13, valueFrom: 5, valueTo: 5 + 38 * 8 + 13 }]);
 });
