@@ -161,7 +161,7 @@ export class CompactionQueue {
 
   async #retire({ document, head }: Retirement): Promise<void> {
     try {
-      await retireCovered(document, head, this.#context.store);
+      await retireCovered(document, head, this.#context.store, this.#context.namedSnapshots);
     } catch (error) {
       if (isUnavailable(error)) throw error;
       this.#context.metrics.failed('compaction-store');
@@ -186,7 +186,11 @@ export class CompactionQueue {
       case 'not-due': {
         const { head, growth } = compacted;
         const looked = this.#remembered.get(document)?.looked ?? true;
-        if (head !== undefined && !looked && (await hasCovered(document, head, this.#context.store)))
+        if (
+          head !== undefined &&
+          !looked &&
+          (await hasCovered(document, head, this.#context.store, this.#context.namedSnapshots))
+        )
           this.#retireLater(document, head);
         return this.#learn(document, growth);
       }

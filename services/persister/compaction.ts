@@ -17,15 +17,18 @@
  * of those may go, and so may segments that end below it. A snapshot *above* the head may be one that another persister is about to name;
  * it is left alone, and goes when a later head has passed it. That is how the leavings of a crashed compaction go as well. A minute's delay is for readers that
  * read the old head just before; one that needs longer finds a part missing, reads the head again and sees that it has moved.
+ * Snapshots that a mirror was made from are kept for as long as the mirror or its state names them. Those names are read after the head, since
+ * whoever writes a mirror names the head's snapshot first and then makes sure that it still is the head's (`shared/mirror/rewrite.ts`).
  *
  * A result that is byte for byte the old snapshot (segments that hold only what was known already) is written again under its new `upto`
  * nevertheless: it is the only way to get rid of those segments, and without it the document would be due at every flush from then on.
  */
 
 import type { DocumentName } from '#shared/document/name.ts';
-import type { Journal } from '#shared/journal/journal.ts';
+import type { Journal, Offset } from '#shared/journal/journal.ts';
 import { concatenate } from '#shared/runtime/bytes.ts';
 import { readParts } from '#shared/store/load.ts';
+import type { SnapshotName } from '#shared/store/mirrors.ts';
 import type { Head, SegmentId, SnapshotId, Store } from '#shared/store/store.ts';
 
 import type { Compactor } from './compaction-thread.ts';
@@ -38,9 +41,15 @@ export type CompactionContext = {
   readonly limits: PersisterLimits;
   /** The same for all persisters of a store, since a snapshot's parts may be written by several. */
   readonly partBytes: number;
+  /** Snapshots that must stay though a later head covers them. None if not given. */
+  readonly namedSnapshots?: NamedSnapshots;
   /** Aborted when the persister drains: no effect begins any more. */
   readonly draining: AbortSignal;
 };
+
+export type NamedSnapshots = (document: DocumentName) => Promise<readonly SnapshotName[]>;
+
+const noneNamed: NamedSnapshots = async () => [];
 
 /** What a document has beside its snapshot. */
 export type Growth = { readonly segments: number; readonly bytes: number; readonly snapshotBytes: number };
@@ -65,10 +74,11 @@ export function isDue({ segments, bytes, snapshotBytes }: Growth, limits: Persis
 }
 
 /**
- * Compacts a document if it is due by what is stored.
+ * Compacts a document if it is due by what is stored; or, where somebody wants its head to be up to date, if there is anything to compact or the head is below
+ * `wanted`.
  * @throws StoreUnavailable, StoreCorrupt, NewerVersion; whatever was done until then can be done again
  */
-export async function compactDocument(document: DocumentName, context: CompactionContext): Promise<Compacted> {
+export async function compactDocument(document: DocumentName, context: CompactionContext, wanted?: Offset): Promise<Compacted> {
   const { store, journal, compactor, limits, partBytes, draining } = context;
   const upto = await store.readCheckpoint(journal.partitionOf(document));
   const head = await store.readHead(document);
@@ -78,12 +88,14 @@ export async function compactDocument(document: DocumentName, context: Compactio
     bytes: listed.reduce((sum, { bytes }) => sum + bytes, 0),
     snapshotBytes: head === undefined ? 0 : (head.parts - 1) * partBytes,
   };
-  if (upto <= (head?.upto ?? 0) || !isDue(growth, limits)) return { kind: 'not-due', growth, head };
+  const isWanted = (growth: Growth): boolean =>
+    isDue(growth, limits) || (wanted !== undefined && (growth.segments > 0 || (head?.upto ?? Infinity) < wanted));
+  if (upto <= (head?.upto ?? 0) || !isWanted(growth)) return { kind: 'not-due', growth, head };
 
   const old = head === undefined ? undefined : await readParts(store, document, head);
   const parts = old === undefined || 'wrong' in old ? [] : old.parts;
   const snapshotBytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
-  if (!isDue({ ...growth, snapshotBytes }, limits)) return { kind: 'not-due', growth: { ...growth, snapshotBytes }, head };
+  if (!isWanted({ ...growth, snapshotBytes })) return { kind: 'not-due', growth: { ...growth, snapshotBytes }, head };
   const segments = (await store.readSegments(document, head?.upto ?? 0)).filter(({ first }) => first < upto);
   const standing = await store.readHead(document);
   if (standing?.upto !== head?.upto || standing?.sha256 !== head?.sha256) return { kind: 'overtaken', head: standing };
@@ -127,21 +139,31 @@ async function replaceHead(
 const isCovered = (snapshot: SnapshotId, head: Head): boolean =>
   snapshot.upto <= head.upto && !(snapshot.upto === head.upto && snapshot.sha256 === head.sha256);
 
+async function unnamed(
+  document: DocumentName,
+  snapshots: readonly SnapshotId[],
+  named: NamedSnapshots,
+): Promise<readonly SnapshotId[]> {
+  const names = await named(document);
+  return snapshots.filter((one) => !names.some(({ upto, sha256 }) => upto === one.upto && sha256 === one.sha256));
+}
+
 /** Whether anything is stored that this head covers: left by a compaction, or by a persister that was killed before it could clean up. */
-export async function hasCovered(document: DocumentName, head: Head, store: Store): Promise<boolean> {
-  if ((await store.listSnapshots(document)).some((snapshot) => isCovered(snapshot, head))) return true;
+export async function hasCovered(document: DocumentName, head: Head, store: Store, named = noneNamed): Promise<boolean> {
+  const covered = (await store.listSnapshots(document)).filter((snapshot) => isCovered(snapshot, head));
+  if (covered.length > 0 && (await unnamed(document, covered, named)).length > 0) return true;
   return (await store.listSegments(document, 0)).some(({ last }) => last < head.upto);
 }
 
 /** Deletes what `head`, which has stood for a while, covers. Can be repeated, and done late. */
-export async function retireCovered(document: DocumentName, head: Head, store: Store): Promise<void> {
+export async function retireCovered(document: DocumentName, head: Head, store: Store, named = noneNamed): Promise<void> {
   // A store that was restored to an earlier time has an older head again, and needs what this one covered; or one that was made
   // anew since, for the same offsets out of other bytes, and then it is this one's rival that stands.
   const standing = await store.readHead(document);
   if (standing === undefined || standing.upto < head.upto) return;
   if (standing.upto === head.upto && standing.sha256 !== head.sha256) return;
-  for (const snapshot of await store.listSnapshots(document)) {
-    if (isCovered(snapshot, head)) await store.deleteSnapshot(snapshot);
-  }
+  const covered = (await store.listSnapshots(document)).filter((snapshot) => isCovered(snapshot, head));
+  const doomed = covered.length === 0 ? [] : await unnamed(document, covered, named); // after the head was read
+  for (const snapshot of doomed) await store.deleteSnapshot(snapshot);
   await store.deleteSegments(document, head.upto);
 }
