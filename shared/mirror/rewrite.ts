@@ -1,0 +1,110 @@
+/**
+ * Rewriting a mirror, when the document has moved on.
+ *
+ * The value in a mirror is old as soon as somebody types. The naive way is to write the new one over it, and it overwrites an edit that some program made a moment ago. So a mirror is
+ * rewritten only where nobody has edited it, by a write that misses if somebody does meanwhile; and never to a state that lacks an edit which was taken in already, since
+ * that edit would vanish from the mirror, and the next one there would take it back. (The offset tells that. A state vector does not: deletions are not in it.)
+ *
+ *     1 state   2 mirror   3 snapshot   4 state: from this to that   5 the head again   6 mirror   7 state: which of the two stands
+ *
+ * The state says what is about to be written before it is: a program that replaces the mirror without our field may have seen either, and until step 7 nobody knows which. And it names the
+ * snapshot before it counts. Whoever deletes snapshots reads the head first and then what is named, and never deletes what the head names. So where the head still is what it was
+ * after step 4, whoever deletes this snapshot one day began after it was named.
+ */
+
+import type { DocumentName } from '#shared/document/name.ts';
+import type { RootKinds } from '#shared/document/json/roots.ts';
+import type { Bookkeeping, Mirror, MirrorState, MirrorStore, Remarks, Rev, Version } from '#shared/store/mirrors.ts';
+import type { Head, Store } from '#shared/store/store.ts';
+import { readSnapshot } from './base.ts';
+import { hashOfValue, isClean, ownBookkeeping, sameSnapshot, sealed, versionOf } from './bookkeeping.ts';
+import { confirmed, nextState, reachOf, type HistoryLimits } from './history.ts';
+import type { MirrorWork, ShownValue } from './work.ts';
+
+export type RewriteContext = {
+  readonly mirrors: MirrorStore;
+  readonly store: Store;
+  readonly work: MirrorWork;
+  readonly roots: RootKinds;
+  readonly limits: HistoryLimits;
+  readonly makeRev: () => Rev;
+  /** The head to write, at `reach` or past it if that can be had. It may make one. */
+  readonly headFor: (document: DocumentName, reach: number) => Promise<Head | undefined>;
+};
+
+export type Rewritten =
+  | { readonly kind: 'written'; readonly head: Head; readonly valueBytes: number }
+  /** It shows the head already. */
+  | { readonly kind: 'current' }
+  /**
+   * `edited`: somebody's edit is to be taken in first. `behind`: the head does not have all that was taken in. `no-head`: nothing is stored. `overtaken`: somebody else wrote meanwhile. It
+   * is for later in each case, and by itself: whatever is in the way changes the document, or its head.
+   */
+  | { readonly kind: 'not-now'; readonly why: 'edited' | 'behind' | 'no-head' | 'overtaken' };
+
+type Found = {
+  readonly state: MirrorState | undefined;
+  readonly mirror: Mirror | undefined;
+  readonly own: Bookkeeping | undefined;
+};
+
+/** Writes what the document is into its mirror, if the mirror may be written now. Rejects as the stores do; whatever was done until then can be done again. */
+export async function rewriteMirror(document: DocumentName, context: RewriteContext): Promise<Rewritten> {
+  const { mirrors, store, work, roots, headFor } = context;
+  const state = await mirrors.readState(document);
+  const mirror = await mirrors.readMirror(document);
+  const own = mirror === undefined ? undefined : ownBookkeeping(document, mirror);
+  if (state?.next.intent !== undefined) return { kind: 'not-now', why: 'edited' };
+  if (mirror !== undefined && (own === undefined || !isClean(document, mirror, own))) return { kind: 'not-now', why: 'edited' };
+
+  const reach = reachOf(state, own);
+  const head = await headFor(document, reach);
+  if (head === undefined) return { kind: 'not-now', why: 'no-head' };
+  const isLatest = own !== undefined && state?.next.rev === own.rev;
+  if (isLatest && head.upto <= own.snapshot.upto) return { kind: 'current' };
+  if (head.upto < reach) return { kind: 'not-now', why: 'behind' };
+
+  const snapshot = { upto: head.upto, sha256: head.sha256 };
+  const updates = await readSnapshot(store, document, snapshot);
+  if (updates === undefined) return { kind: 'not-now', why: 'overtaken' };
+  const shown = await work.show({ updates, roots: roots(document) });
+  return write(document, { state, mirror, own }, head, shown, context);
+}
+
+async function write(
+  document: DocumentName,
+  { state, mirror, own }: Found,
+  head: Head,
+  { value, omitted, unrepresented }: ShownValue,
+  { mirrors, store, limits, makeRev }: RewriteContext,
+): Promise<Rewritten> {
+  const previous = own === undefined ? state?.next : versionOf(own);
+  const next = sealed(
+    document,
+    {
+      rev: makeRev(),
+      prev: previous?.rev ?? '',
+      snapshot: { upto: head.upto, sha256: head.sha256 },
+      applied: [],
+      intent: undefined,
+      omitted,
+    },
+    hashOfValue(value),
+  );
+  const before: Version = previous ?? versionOf(next);
+  const writing = nextState(state, makeRev(), before, next, limits);
+  if (!(await mirrors.writeState(document, state?.rev, writing))) return { kind: 'not-now', why: 'overtaken' };
+
+  const standing = await store.readHead(document); // after the state has named its snapshot, and before anybody can see a mirror of it
+  const isHead = standing !== undefined && sameSnapshot(standing, head);
+  const remarks: Remarks = { refused: mirror?.inkstream?.refused ?? [], unrepresented };
+  const contents = { value, inkstream: { ...next, ...remarks } };
+  const isWritten =
+    isHead &&
+    (mirror === undefined
+      ? await mirrors.insertMirror(document, contents)
+      : await mirrors.replaceMirror(document, mirror.guard, mirror.value, contents));
+  const stands = isWritten ? versionOf(next) : before;
+  await mirrors.writeState(document, writing.rev, confirmed(writing, makeRev(), stands));
+  return isWritten ? { kind: 'written', head, valueBytes: value.bytes.byteLength } : { kind: 'not-now', why: 'overtaken' };
+}

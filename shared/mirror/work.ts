@@ -1,0 +1,104 @@
+/**
+ * The part of it all that takes time: reading a document's JSON, finding the operations from one value to another, and comparing two bases.
+ *
+ * Each costs by the size of the document, seconds for a very large one, so each is a question with plain data in it and an answer with plain data in it: a service asks a thread, tests ask
+ * directly. `createMirrorWork` is what runs at the other end.
+ */
+
+import { editDistance, editOperations } from '#shared/document/json/edit.ts';
+import { readDocumentJson } from '#shared/document/json/read.ts';
+import type { RootKind } from '#shared/document/json/roots.ts';
+import { storedUpdateLimits } from '#shared/document/limits.ts';
+import { scanUpdate } from '#shared/document/scan.ts';
+import type { StoredValue, ValueForm } from '#shared/store/mirrors.ts';
+
+type Roots = ReadonlyMap<string, RootKind>;
+
+/** The updates of a state of a document, and the kinds of its roots that are set. */
+export type Base = { readonly updates: readonly Uint8Array[]; readonly roots: Roots };
+
+/** Under which Yjs client an edit is made: the one that this process used before, while the base has everything that it made, else a fresh one. */
+export type ClientChoice = {
+  readonly used: { readonly client: number; readonly clock: number } | undefined;
+  readonly fresh: number;
+};
+
+export type EditAnswer =
+  | { readonly kind: 'operations'; readonly update: Uint8Array; readonly client: number; readonly clockAfter: number }
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'refused'; readonly reason: string };
+
+/** A document's value as it goes into a mirror. `omitted`: why there is none, in words. */
+export type ShownValue = {
+  readonly value: StoredValue;
+  readonly omitted: string | undefined;
+  readonly unrepresented: readonly string[];
+};
+
+export type MirrorWork = {
+  /** The smallest operations from a base to a value that somebody wrote, as one update. */
+  readonly edit: (base: Base, value: StoredValue, client: ClientChoice) => Promise<EditAnswer>;
+  /** The index of the base from which it takes the fewest insertions to the value, then the fewest deletions, then of the first. */
+  readonly nearest: (bases: readonly Base[], value: StoredValue) => Promise<number>;
+  /** What a mirror of this state shows. */
+  readonly show: (base: Base) => Promise<ShownValue>;
+};
+
+/** How many things that a mirror does not show are named in it. */
+const unrepresentedMax = 20;
+
+/** The clock after the last struct of `client` in updates that were admitted. */
+function clockOf(updates: readonly Uint8Array[], client: number): number {
+  let clock = 0;
+  for (const update of updates) {
+    const scanned = scanUpdate(update, storedUpdateLimits);
+    if ('refused' in scanned) throw new Error(`a stored update can't be read: ${scanned.refused}`);
+    for (const section of scanned.sections) if (section.client === client) clock = Math.max(clock, section.end);
+  }
+  return clock;
+}
+
+/** Never one under which somebody else has written. */
+function unusedClient(updates: readonly Uint8Array[], first: number): number {
+  let client = first;
+  while (clockOf(updates, client) > 0) client = (client + 1) >>> 0;
+  return client;
+}
+
+const outOf = (one: number, size: number): string => `${one} of ${size}`;
+
+/** Does the work in this thread. `valueBytesMax`: the largest value that a mirror holds, as it is stored. */
+export function createMirrorWork(form: ValueForm, valueBytesMax: number): MirrorWork {
+  const show = async ({ updates, roots }: Base): Promise<ShownValue> => {
+    const { value, unrepresented } = readDocumentJson(updates, roots);
+    const named = unrepresented.slice(0, unrepresentedMax);
+    if (named.length < unrepresented.length) named.push(`these are ${outOf(named.length, unrepresented.length)}`);
+    const stored = form.encode(value);
+    const bytes = stored.bytes.byteLength;
+    if (bytes <= valueBytesMax) return { value: stored, omitted: undefined, unrepresented: named };
+    const omitted = `the document has ${bytes} bytes as JSON, and a mirror holds at most ${valueBytesMax}`;
+    return { value: form.encode(undefined), omitted, unrepresented: named };
+  };
+  return {
+    show,
+    edit: async ({ updates, roots }, stored, { used, fresh }) => {
+      const value = form.decode(stored);
+      if (value === undefined) return { kind: 'refused', reason: 'there is no value' };
+      const isComplete = used !== undefined && clockOf(updates, used.client) >= used.clock;
+      const client = isComplete ? used.client : unusedClient(updates, fresh);
+      const edit = editOperations(updates, value, { client, roots });
+      return edit.kind === 'operations' ? { ...edit, client } : edit;
+    },
+    nearest: async (bases, stored) => {
+      const value = form.decode(stored);
+      if (!(value instanceof Map)) return 0;
+      const distances = bases.map(({ updates, roots }) => editDistance(updates, value, roots));
+      let best = 0;
+      for (const [index, { insertions, deletions }] of distances.entries()) {
+        const least = distances[best] ?? { insertions: Infinity, deletions: Infinity };
+        if (insertions < least.insertions || (insertions === least.insertions && deletions < least.deletions)) best = index;
+      }
+      return best;
+    },
+  };
+}
