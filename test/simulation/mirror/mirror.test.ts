@@ -1,0 +1,53 @@
+/** Random schedules: whatever programs, people, crashes and zombies do to a mirror and its document, by the seed. */
+
+import { expect, test } from 'vitest';
+
+import type { ProgramKind } from './programs.ts';
+import { live, type Outcome, type Plan } from './schedule.ts';
+
+const edits: readonly ProgramKind[] = ['set', 'replace', 'replace-with-field', 'delete-and-insert'];
+const toField: readonly ProgramKind[] = ['unset-field', 'forge-field', 'tamper'];
+const old: readonly ProgramKind[] = ['read', 'read', 'put-back', 'put-back-as-it-was'];
+const copies: readonly ProgramKind[] = ['copy', 'copy-without-field'];
+const everything: readonly ProgramKind[] = [...edits, ...toField, ...old, ...copies, 'delete', 'unusable', 'toggle'];
+
+const plan: Plan = { programs: everything, edits: 5, typed: 6, steps: 200, faults: true };
+
+/** Runs a plan by many seeds, and expects that nothing is wrong in any. */
+async function liveMany(from: number, count: number, plan: Plan): Promise<readonly Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (let seed = from; seed < from + count; seed++) {
+    const outcome = await live(seed, plan);
+    expect(outcome.complaints, `seed ${seed}\n${outcome.log.join('\n')}`).toEqual([]);
+    outcomes.push(outcome);
+  }
+  return outcomes;
+}
+
+const recordsOf = (outcomes: readonly Outcome[]): number => outcomes.reduce((sum, { records }) => sum + records, 0);
+
+test('MI1, MI2, MI3: every edit is in the document once and nothing that was typed is lost, with crashes, zombies and failures', async () => {
+  const outcomes = await liveMany(1, 400, plan);
+  expect(recordsOf(outcomes)).toBeGreaterThan(400);
+});
+
+test('MI1, MI2: with edits of the value alone', async () => {
+  await liveMany(1_001, 150, { ...plan, programs: ['set'], edits: 8 });
+});
+
+test('MI6: with programs that leave out, take away or change our field', async () => {
+  await liveMany(2_001, 200, { ...plan, programs: [...edits, ...toField] });
+});
+
+test('MI7: with programs that put old copies back', async () => {
+  await liveMany(3_001, 150, { ...plan, programs: ['set', ...old], edits: 8 });
+});
+
+test('MI5: with a letter that goes in and out and in again', async () => {
+  await liveMany(4_001, 150, { ...plan, programs: ['set', 'toggle', 'toggle'], edits: 8 });
+});
+
+test('MI4: where no program edits anything there is no record of ours', async () => {
+  const outcomes = await liveMany(5_001, 50, { ...plan, programs: ['read', 'unset-field', 'delete', 'forge-field'] });
+  expect(recordsOf(outcomes)).toBe(0);
+});
