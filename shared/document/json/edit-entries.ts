@@ -12,37 +12,35 @@ import { equalJson, type JsonMap, type JsonValue } from './value.ts';
 export function planEntries(target: Keyed, value: JsonMap, place: Place, planning: Planning, nulls: 'none' | 'value'): void {
   const contents = new Map<string, unknown>();
   for (const [key, item] of liveEntries(target)) contents.set(key, currentContent(item));
-  for (const [key, content] of contents) {
-    const here = inside(place, shownKey(key));
-    const old = planning.reading.content(content, here);
-    const wanted = value.get(shownKey(key));
-    const kept = wanted !== undefined && !(nulls === 'none' && wanted === null && old !== null);
-    if (kept || old === undefined) continue;
-    countChange(planning, old, undefined);
-    planning.changes.push(() => deleteEntry(target, key));
-  }
+  const isWanted = (wanted: JsonValue | undefined, old: JsonValue | undefined): wanted is JsonValue =>
+    wanted !== undefined && (wanted !== null || old === null || nulls === 'value');
   // A text beside others says nothing of what a string is to be: a title may be shared and a colour plain.
   const siblings = [...contents.values()].filter((content) => !(content instanceof Y.Text));
-  for (const [shown, wanted] of value) {
-    const key = storedKey(shown);
+  for (const key of new Set([...contents.keys(), ...[...value.keys()].map(storedKey)])) {
+    const shown = shownKey(key);
+    const here = inside(place, shown);
     const content = contents.get(key);
-    planEntry(target, key, content, wanted, siblings, inside(place, shown), planning, nulls);
+    const old = planning.reading.content(content, here);
+    const wanted = value.get(shown);
+    if (isWanted(wanted, old)) planEntry({ target, key, content, old }, wanted, siblings, here, planning);
+    else if (old !== undefined) {
+      countChange(planning, old, undefined);
+      planning.changes.push(() => deleteEntry(target, key));
+    }
   }
 }
 
-function planEntry(
-  target: Keyed,
-  key: string,
-  content: unknown,
-  wanted: JsonValue,
-  siblings: readonly unknown[],
-  place: Place,
-  planning: Planning,
-  nulls: 'none' | 'value',
-): void {
-  const old = planning.reading.content(content, place);
+type Entry = {
+  readonly target: Keyed;
+  readonly key: string;
+  /** What Yjs has there, and that as a value. */
+  readonly content: unknown;
+  readonly old: JsonValue | undefined;
+};
+
+function planEntry(entry: Entry, wanted: JsonValue, siblings: readonly unknown[], place: Place, planning: Planning): void {
+  const { target, key, content, old } = entry;
   if (old !== undefined && equalJson(old, wanted)) return;
-  if (nulls === 'none' && wanted === null) return;
   if (content instanceof Y.AbstractType && planning.editable(content, wanted)) return planning.edit(content, wanted, place);
   countChange(planning, old, wanted);
   const made = planning.make(wanted, siblings, place);
