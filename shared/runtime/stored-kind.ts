@@ -31,6 +31,11 @@ export const storedKinds = {
   checkpoint: { code: 35, version: 1, name: 'checkpoint' },
   journalBinding: { code: 36, version: 1, name: 'journal binding' },
   segmentPart: { code: 37, version: 1, name: 'segment part' },
+  mirror: { code: 38, version: 1, name: 'mirror' },
+  mirrorState: { code: 39, version: 1, name: 'mirror state' },
+  lease: { code: 40, version: 1, name: 'lease' },
+  changeToken: { code: 41, version: 1, name: 'change token' },
+  mirrorValue: { code: 42, version: 1, name: 'value of a mirror' },
   deadLetter: { code: 48, version: 1, name: 'dead letter' },
   presenceMessage: { code: 64, version: 1, name: 'presence message' },
 } as const satisfies Record<string, StoredKind>;
