@@ -196,7 +196,10 @@ export default {
   overrides: [
     { files: ['services/**/*.ts', 'shared/**/*.ts'], rules: { 'node/no-process-env': 'error' } },
     {
-      files: ['services/{gateway,persister,changefeed,standalone}/**/*.ts', 'shared/{document,wire,auth,journal,store,mirror}/**/*.ts'],
+      files: [
+        'services/{gateway,persister,changefeed,standalone}/**/*.ts',
+        'shared/{document,wire,auth,journal,store,mirror}/**/*.ts',
+      ],
       rules: {
         'no-restricted-globals': [
           'error',
@@ -209,7 +212,7 @@ export default {
     { files: ['services/pages/**/*.ts'], rules: { 'no-console': ['error', { allow: ['warn', 'error'] }] } },
     {
       // An adapter is one closure that returns its port: as long as the port is, while each function in it is short.
-      files: ['shared/{journal,store}/{memory,embedded,memory-mirrors}.ts', 'shared/runtime/lmdb.ts'],
+      files: ['shared/{journal,store}/{memory,embedded,memory-mirrors,embedded-mirrors}.ts', 'shared/runtime/lmdb.ts'],
       rules: { 'max-lines-per-function': ['error', { max: 150, skipBlankLines: true, skipComments: true }] },
     },
     {
