@@ -99,7 +99,7 @@ export async function startProcess(
 ): Promise<Process> {
   const name = `${kind} ${++world.serial}`;
   let waiting: { readonly call: string; readonly goOn: () => void } | undefined;
-  let failure: unknown;
+  let failure: Error | undefined;
 
   const gate = async (call: string, moment: 'before' | 'after'): Promise<void> => {
     if (moment === 'before') await new Promise<void>((resolve) => (waiting = { call, goOn: resolve }));
@@ -128,7 +128,7 @@ export async function startProcess(
     if (failure !== undefined) throw failure;
   };
 
-  run().catch((error: unknown) => (failure = error));
+  run().catch((error: unknown) => (failure = error instanceof Error ? error : new Error(String(error))));
   await untilStopped();
   return {
     name,
