@@ -56,7 +56,7 @@ test('DJ20, DJ21: applied to the base, an edit gives exactly the edited value, a
     if (value.size === 0) continue;
     const wanted = changedValue(value, random);
     const made = editOperations([base], wanted, { client: outsider, roots });
-    if (made.kind === 'refused') expect(made.reason, `seed ${seed}`).toMatch(/can't be made/u);
+    if (made.kind === 'refused') expect(made.reason, `seed ${seed}`).toMatch(/can't be made|not fit into a format or an embed/u);
     const updates = made.kind === 'operations' ? [base, made.update] : [base];
     if (made.kind !== 'refused') {
       expect(normalDocument(readDocumentJson(updates, roots).value), `seed ${seed}`).toBe(normalDocument(wanted));
