@@ -55,6 +55,8 @@ export type Environment = View & {
    * @throws EnvironmentUnavailable (as a rejection) where nothing of it was written, as far as is known
    */
   readonly commit: <T>(decide: (view: View) => Decision<T>, options?: { readonly releases?: boolean }) => Promise<T>;
+  /** Under load, commits are made without an interval until the returned function is called, once: for writes that wait for one another. */
+  readonly hurry: () => () => void;
   /**
    * Waits for the commits under way, and gives the directory free. Everything after that throws, or rejects with,
    * `EnvironmentUnavailable`.
@@ -362,6 +364,7 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
       commits.add({ decide, releases, resolve: (result) => settle(result as T), reject });
       return promise;
     },
+    hurry: commits.hurry,
     close: async () => {
       if (closing) return;
       closing = true;
