@@ -13,6 +13,7 @@ import type { OxlintConfig } from 'oxlint';
 export const vendorHomes: Readonly<Record<string, readonly string[]>> = {
   'uWebSockets.js': ['services/gateway/edge.ts', 'test/bench'],
   lmdb: ['shared/runtime/lmdb.ts'],
+  'jsonc-parser': ['shared/wire/json-value.ts'],
   zod: ['shared/runtime/config.ts'],
   pino: ['shared/runtime/telemetry.ts'],
   'prom-client': ['shared/runtime/metrics.ts'],
