@@ -46,6 +46,9 @@ export class PartitionPersister {
   #flushing: Gathering | undefined;
   /** Since when there is something in the journal that was not read yet; monotonic milliseconds. */
   #unreadSince: number | undefined;
+  /** Who waits for the checkpoint to be moved on. */
+  #awaited: { readonly upto: Offset; readonly resolve: () => void }[] = [];
+  #ring: (() => void) | undefined;
 
   constructor(context: PartitionContext) {
     this.#context = context;
@@ -96,6 +99,26 @@ export class PartitionPersister {
     this.#highWater = Math.max(this.#highWater, highWater);
     const caughtUp = this.#checkpoint !== undefined && this.#highWater <= this.#gathering.next;
     this.#unreadSince = caughtUp ? undefined : (this.#unreadSince ?? this.#context.clock.monotonic());
+  }
+
+  /** Stores what is below `upto` as soon as it is read, without gathering more. Resolves when the checkpoint is there, however long that takes. */
+  storeThrough(upto: Offset): Promise<void> {
+    if (this.#checkpoint !== undefined && this.#checkpoint >= upto) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#awaited.push({ upto, resolve });
+    if (this.#isAwaited()) this.#ring?.();
+    return promise;
+  }
+
+  /** Whether anybody waits for something that was gathered. */
+  #isAwaited(): boolean {
+    return this.#awaited.some(({ upto }) => upto <= this.#gathering.next);
+  }
+
+  #tellCheckpoint(checkpoint: Offset): void {
+    const awaited = this.#awaited;
+    this.#awaited = awaited.filter(({ upto }) => upto > checkpoint);
+    for (const { upto, resolve } of awaited) if (upto <= checkpoint) resolve();
   }
 
   /**
@@ -163,6 +186,7 @@ export class PartitionPersister {
       return undefined;
     }
     this.#checkpoint = checkpoint;
+    this.#tellCheckpoint(checkpoint);
     this.#gathering = startGathering(checkpoint);
     this.noteHighWater(highWater);
     return checkpoint;
@@ -187,7 +211,7 @@ export class PartitionPersister {
       this.noteHighWater(batch.next);
       allowance.take(taken.heldBytes);
       const room = allowance.room();
-      if (room !== undefined || this.#gathering.updateBytes >= limits.flushBytes) alarm.ring();
+      if (room !== undefined || this.#gathering.updateBytes >= limits.flushBytes || this.#isAwaited()) alarm.ring();
       else alarm.ringWithin(limits.flushIntervalMs);
       return room === undefined ? slices() : Promise.race([room, over.promise]);
     };
@@ -197,6 +221,7 @@ export class PartitionPersister {
     };
     const onEnd = (found: FollowEnd): void => this.#endTurn?.(turnAfter(found));
     draining.addEventListener('abort', alarm.ring);
+    this.#ring = alarm.ring;
     this.#state = { kind: 'following' };
     const following = journal.follow(partition, from, { onBatch, onEnd });
     try {
@@ -210,6 +235,7 @@ export class PartitionPersister {
     } finally {
       draining.removeEventListener('abort', alarm.ring);
       this.#endTurn = undefined;
+      this.#ring = undefined;
       end ??= { kind: 'drained' };
       allowance.giveBack(this.#gathering.heldBytes);
       this.#gathering = startGathering(this.#checkpoint ?? from);
@@ -242,6 +268,7 @@ export class PartitionPersister {
       }
       case 'flushed':
         this.#checkpoint = Math.max(flushed.checkpoint, gathered.next);
+        this.#tellCheckpoint(this.#checkpoint);
         this.#onAvailable();
     }
     return undefined;

@@ -13,14 +13,15 @@
  */
 
 import { mergeUpdates } from '#shared/document/merge.ts';
-import type { Journal, Partition } from '#shared/journal/journal.ts';
+import type { Journal, Offset, Partition } from '#shared/journal/journal.ts';
 import type { SharePartitions } from '#shared/journal/sharing.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { pause } from '#shared/runtime/waiting.ts';
 import { findMismatch } from '#shared/store/binding.ts';
-import { partBytesMax, type Store } from '#shared/store/store.ts';
+import { partBytesMax, type Store, StoreUnavailable } from '#shared/store/store.ts';
 
+import type { NamedSnapshots } from './compaction.ts';
 import { CompactionQueue } from './compaction-queue.ts';
 import { type Compactor, createCompactionThread } from './compaction-thread.ts';
 import { type Allowance, createAllowance } from './intake.ts';
@@ -47,6 +48,8 @@ export type PersisterParts = {
   readonly merge?: MergeUpdates;
   readonly random?: () => number;
   readonly partBytes?: number;
+  /** Snapshots that must stay though a later head covers them. None if not given. */
+  readonly namedSnapshots?: NamedSnapshots;
 };
 
 /** `refused` is final: somebody has to look at what is configured. */
@@ -70,6 +73,11 @@ export type Persister = {
   /** How far the store is behind the journal. Cheap: for each scrape, and for deciding whether writers must wait. */
   readonly lag: () => PersisterLag;
   readonly status: () => PersisterStatus;
+  /**
+   * Resolves when everything of a partition below `upto` is stored, without waiting for more to gather; however long that takes. Rejects with `StoreUnavailable` where
+   * the partition is not persisted here.
+   */
+  readonly storeThrough: (partition: Partition, upto: Offset) => Promise<void>;
   /** Stores what was gathered if the store answers, gives the partitions back, and lets go of everything, within `stopMsMax`. Resolves always; may be called again. */
   readonly stop: () => Promise<void>;
 };
@@ -131,6 +139,11 @@ export function startPersister(parts: PersisterParts): Persister {
       const journalState = { ok: journalFailure === undefined, reason: journalFailure };
       const ok = journalState.ok && share.partitions !== undefined && states.every(({ state }) => state.kind === 'following');
       return { ok, journal: journalState, partitions: states, compaction: compaction.status() };
+    },
+    storeThrough: async (partition, upto) => {
+      const persister = share.persisters.find((one) => one.partition === partition);
+      if (persister === undefined) throw new StoreUnavailable(`partition ${partition} is not persisted here`);
+      await persister.storeThrough(upto);
     },
     stop,
   };
