@@ -7,6 +7,7 @@
 
 import uws from 'uWebSockets.js';
 import type { Channel, Connection, ConnectionEvents } from '#gateway/connection.ts';
+import { concatenate } from '#shared/runtime/bytes.ts';
 import type { Closing } from '#shared/wire/close-codes.ts';
 
 export type UpgradeRequest = {
@@ -26,6 +27,25 @@ export type HttpAnswer = {
   readonly body: string | Uint8Array;
 };
 
+/** A plain request as it begins. `header` answers during the call alone, '' where there is none; names in lower case. */
+export type RequestHead = {
+  readonly method: string;
+  /** As it came, percent-encoded, without the query. */
+  readonly path: string;
+  readonly header: (name: string) => string;
+};
+
+/** A request is answered by what its body says. */
+export type BodyWanted = {
+  readonly bytesMax: number;
+  /** The answer to a longer one, which is not read to its end. */
+  readonly tooLarge: HttpAnswer;
+  /** Gets the whole body, as bytes of its own. Must not reject. */
+  readonly take: (body: Uint8Array) => Promise<HttpAnswer>;
+  /** Called once: it was answered, or whoever sent it is gone before all of it was there. */
+  readonly ended: () => void;
+};
+
 export type Tls = { readonly certFile: string; readonly keyFile: string };
 
 export type EdgeParts = {
@@ -35,8 +55,8 @@ export type EdgeParts = {
   /** The longest message that reaches its session, which closes with a reason what is too long for it. A longer one drops its connection (1006). */
   readonly messageBytesMax: number;
   readonly upgrade: (request: UpgradeRequest) => Admitted | HttpAnswer;
-  /** Answers GET, and HEAD without its body. */
-  readonly get: (path: string) => HttpAnswer | Promise<HttpAnswer>;
+  /** Answers whatever opens no WebSocket; a HEAD like a GET, whose body is left out here. A promise must not reject. */
+  readonly request: (head: RequestHead) => HttpAnswer | Promise<HttpAnswer> | BodyWanted;
 };
 
 export type Edge = {
@@ -118,21 +138,40 @@ function copyOf(message: ArrayBuffer): Uint8Array {
   return copy;
 }
 
-/** A HEAD request gets the headers alone (RFC 9110 §9.3.2). */
-function answer(response: uws.HttpResponse, { status, headers, body }: HttpAnswer, isHead = false): void {
+type AnswerOptions = {
+  /** A HEAD request gets the headers alone (RFC 9110 §9.3.2). */
+  readonly isHead?: boolean;
+  /** The rest of a request is still to come, and nobody will read it. */
+  readonly closes?: boolean;
+};
+
+/** What has no content says nothing of its length either (RFC 9110 §8.6). */
+const withoutContent: readonly number[] = [204, 304];
+
+function answer(response: uws.HttpResponse, { status, headers, body }: HttpAnswer, options: AnswerOptions = {}): void {
+  const { isHead = false, closes = false } = options;
   response.cork(() => {
     response.writeStatus(`${status} ${statusText[status] ?? ''}`);
     for (const [name, value] of Object.entries(headers)) response.writeHeader(name, value);
-    if (isHead) response.endWithoutBody(Buffer.byteLength(body));
-    else response.end(body);
+    if (withoutContent.includes(status)) response.endWithoutBody();
+    else if (isHead) response.endWithoutBody(Buffer.byteLength(body), closes);
+    else response.end(body, closes);
   });
 }
 
-const statusText: Readonly<Record<number, string>> = {
+export const statusText: Readonly<Record<number, string>> = {
   200: 'OK',
+  201: 'Created',
+  204: 'No Content',
+  304: 'Not Modified',
   400: 'Bad Request',
   403: 'Forbidden',
   404: 'Not Found',
+  405: 'Method Not Allowed',
+  412: 'Precondition Failed',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  422: 'Unprocessable Content',
   426: 'Upgrade Required',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
@@ -163,20 +202,65 @@ function upgradeBy(parts: EdgeParts) {
 
 function answerBy(parts: EdgeParts) {
   return (response: uws.HttpResponse, request: uws.HttpRequest): void => {
-    let isGone = false;
-    response.onAborted(() => {
-      isGone = true;
-    });
-    const isHead = request.getMethod() === 'head';
-    const given = parts.get(request.getUrl());
-    if (!(given instanceof Promise)) {
-      answer(response, given, isHead);
+    const method = request.getCaseSensitiveMethod();
+    const given = parts.request({ method, path: request.getUrl(), header: (name) => request.getHeader(name) });
+    const isHead = method === 'HEAD';
+    const announced = request.getHeader('content-length') || request.getHeader('transfer-encoding');
+    const hasBody = announced !== '' && announced !== '0';
+    if ('take' in given) readBody(response, Number(request.getHeader('content-length')), given);
+    else if (given instanceof Promise) answerLater(response, given, isHead);
+    else answer(response, given, { isHead, closes: hasBody });
+  };
+}
+
+function answerLater(response: uws.HttpResponse, given: Promise<HttpAnswer>, isHead: boolean): void {
+  let isGone = false;
+  response.onAborted(() => {
+    isGone = true;
+  });
+  void given.then((ready) => {
+    if (!isGone) answer(response, ready, { isHead });
+  });
+}
+
+/** Gathers a body, which comes in chunks that are valid during the call alone. `announced`: its length, 0 where that was not said. */
+function readBody(response: uws.HttpResponse, announced: number, { bytesMax, tooLarge, take, ended }: BodyWanted): void {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  let state: 'reading' | 'taken' | 'over' = 'reading';
+  let isGone = false;
+  const end = (): void => {
+    state = 'over';
+    chunks.length = 0;
+    ended();
+  };
+  const refuse = (): void => {
+    answer(response, tooLarge, { closes: true });
+    end();
+  };
+  response.onAborted(() => {
+    isGone = true;
+    if (state === 'reading') end();
+  });
+  if (announced > bytesMax) {
+    refuse();
+    return;
+  }
+  response.onData((chunk, isLast) => {
+    if (state !== 'reading') return;
+    bytes += chunk.byteLength;
+    if (bytes > bytesMax) {
+      refuse();
       return;
     }
-    void given.then((ready) => {
-      if (!isGone) answer(response, ready, isHead);
+    chunks.push(new Uint8Array(chunk.slice(0)));
+    if (!isLast) return;
+    state = 'taken';
+    void take(concatenate(chunks)).then((ready) => {
+      if (!isGone) answer(response, ready);
+      end();
     });
-  };
+  });
 }
 
 function createApp(tls: Tls | undefined): uws.TemplatedApp {
@@ -226,9 +310,7 @@ function listen(app: uws.TemplatedApp, parts: EdgeParts): Promise<Edge> {
       data.events?.closed();
     },
   });
-  app.get('/*', answerBy(parts));
-  app.head('/*', answerBy(parts));
-  app.any('/*', (response) => answer(response, { status: 404, headers: {}, body: 'only GET and HEAD are answered here\n' }));
+  app.any('/*', answerBy(parts));
   return new Promise((resolve, reject) => {
     // A port that another process has is refused, rather than shared.
     const exclusive = 1;

@@ -6,6 +6,7 @@
  */
 
 import { Appender } from '#gateway/appender.ts';
+import { createRestDoor, type RestDoor, restPath } from '#gateway/doors/rest.ts';
 import { YWebsocketSession, type DoorParts } from '#gateway/doors/y-websocket.ts';
 import {
   type Admitted,
@@ -20,12 +21,13 @@ import { FlushSchedule } from '#gateway/flush-schedule.ts';
 import { answerGet, type HttpParts, plainText } from '#gateway/http.ts';
 import type { GatewayLimits } from '#gateway/limits.ts';
 import { countError, type GatewayCounts, newCounts, registerCounts, registerPresence, registerTimes } from '#gateway/metrics.ts';
+import type { JsonDocuments } from '#gateway/json-documents.ts';
 import { isForeignPage } from '#gateway/page-origin.ts';
+import { decodeName } from '#gateway/path-name.ts';
 import { PresenceExchange } from '#gateway/presence-exchange.ts';
 import { Rooms } from '#gateway/rooms.ts';
 import { takeTurns } from '#gateway/turns.ts';
 import { defaultUpdateLimits } from '#shared/document/limits.ts';
-import { parseDocumentName } from '#shared/document/name.ts';
 import type { Broadcast } from '#shared/journal/broadcast.ts';
 import type { Journal } from '#shared/journal/journal.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
@@ -52,6 +54,11 @@ export type GatewayParts = Pick<EdgeParts, 'host' | 'port'> &
     readonly refusesForeignPages: boolean;
     /** Why nothing may be written now, or undefined. */
     readonly writersMustWait: () => string | undefined;
+    /**
+     * Documents as JSON, where this process has them. It is given what makes everything durable that was sent to this gateway until then; that resolves also where it could not be
+     * made so.
+     */
+    readonly jsonDocuments?: (settle: () => Promise<void>) => JsonDocuments;
   };
 
 export type Gateway = {
@@ -213,6 +220,33 @@ function admissionBy(
   };
 }
 
+/** The JSON door, where there are documents as JSON. */
+function restDoorOf(parts: GatewayParts, { schedule, appender }: Assembly, isDraining: () => boolean): RestDoor | undefined {
+  const { jsonDocuments, limits, logger, refusesForeignPages, writersMustWait } = parts;
+  if (jsonDocuments === undefined) return undefined;
+  const settle = (): Promise<void> => {
+    schedule.run();
+    return appender.drained();
+  };
+  return createRestDoor({
+    documents: jsonDocuments(settle),
+    limits,
+    refusesForeignPages,
+    isDraining,
+    writersMustWait,
+    onThrown: (document, error) => logger.error({ document, error: stackOf(error) }, 'a request for JSON could not be answered'),
+  });
+}
+
+/** Answers what opens no WebSocket. */
+function requestBy(rest: RestDoor | undefined, http: HttpParts): EdgeParts['request'] {
+  return (head) => {
+    if (head.path.startsWith(restPath) && rest !== undefined) return rest.answer(head);
+    if (head.method === 'GET' || head.method === 'HEAD') return answerGet(head.path, http);
+    return plainText(404, 'only GET and HEAD are answered here');
+  };
+}
+
 /** Starts a gateway; rejects where the port can't be opened. */
 export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const { clock } = parts;
@@ -230,12 +264,13 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     ...parts.condition(),
   });
 
+  const rest = restDoorOf(parts, assembly, () => isDraining);
   const edge = await network.listen({
     host: parts.host,
     port: parts.port,
     messageBytesMax: parts.limits.frameBytesMax + overlongBytesMax,
     upgrade: admissionBy(assembly, parts.refusesForeignPages, () => isDraining),
-    get: (path) => answerGet(path, { ...parts, isDraining: () => isDraining, condition }),
+    request: requestBy(rest, { ...parts, isDraining: () => isDraining, condition }),
   });
 
   const keepAliveLater = (): void => {
@@ -269,6 +304,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       schedule.run();
       exchange?.leave();
       await save(deadline - clock.monotonic());
+      await Promise.race([rest?.finished(), pause(clock, deadline - clock.monotonic())]);
       return new Set([...lost, ...[...appender.unsavedRooms].map(({ document }) => document)]).size;
     },
     close: async () => {
@@ -277,13 +313,4 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       await rooms.close();
     },
   };
-}
-
-/** The document's name out of a path, percent-encoded. */
-function decodeName(encoded: string): ReturnType<typeof parseDocumentName> {
-  try {
-    return parseDocumentName(decodeURIComponent(encoded));
-  } catch {
-    return { refusal: 'the document name is not percent-encoded UTF-8' };
-  }
 }
