@@ -14,7 +14,8 @@ export type PersisterError =
   | 'partition-stopped'
   | 'compaction-threw'
   | 'compaction-gave-up'
-  | 'compaction-store';
+  | 'compaction-store'
+  | 'mirror-failed';
 
 /** Called as things happen; must not throw. */
 export type PersisterMetrics = {

@@ -1,0 +1,127 @@
+/** A document with a mirror, and what it takes to take edits in and to rewrite it, with nothing in between and nobody killed. */
+
+import * as Y from 'yjs';
+
+import { createClients } from '#changefeed/clients.ts';
+import { createDoubts } from '#changefeed/doubts.ts';
+import type { TakeContext } from '#changefeed/take-context.ts';
+import { takeEdit, type Taken } from '#changefeed/translate.ts';
+import { compactOrBlame } from '#persister/compaction-work.ts';
+import { persisterLimits } from '#persister/limits.ts';
+import { type MirrorContext, refreshMirror, type Refreshed } from '#persister/mirror.ts';
+import { compact } from '#shared/document/compact.ts';
+import { readDocumentJson } from '#shared/document/json/read.ts';
+import type { RootKind } from '#shared/document/json/roots.ts';
+import type { JsonMap, JsonValue } from '#shared/document/json/value.ts';
+import { createJournalDisk, createMemoryJournal } from '#shared/journal/memory.ts';
+import { type MirrorLimits, mirrorLimits } from '#shared/mirror/limits.ts';
+import { createMirrorWork } from '#shared/mirror/work.ts';
+import { createMemoryMirrors } from '#shared/store/memory-mirrors.ts';
+import { decodeValue, encodeValue, valueForm } from '#shared/store/mirror-values.ts';
+import type { Inkstream } from '#shared/store/mirrors.ts';
+import { createMemoryStore } from '#shared/store/memory.ts';
+import { nameOf } from '#test/contract/store.contract.ts';
+import { virtualClock } from '#test/harness/virtual-clock.ts';
+import { randomOf } from '#test/simulation/persister/typing.ts';
+
+export const document = nameOf('team-7/plan');
+
+const roots: ReadonlyMap<string, RootKind> = new Map<string, RootKind>([['text', 'text']]);
+
+export function createMirrorWorld(limits: Partial<MirrorLimits> = {}, recordBytesMax = 1_000_000) {
+  const all = { ...mirrorLimits, ...limits };
+  const disk = createJournalDisk();
+  const journal = createMemoryJournal({ disk, recordBytesMax });
+  const store = createMemoryStore();
+  const mirrors = createMemoryMirrors();
+  const clock = virtualClock();
+  const work = createMirrorWork(valueForm, all.valueBytesMax);
+  let revs = 0;
+  const makeRev = (): string => `rev ${++revs}`;
+  const doc = new Y.Doc();
+  doc.clientID = 1;
+  let stored = 0;
+
+  const updates = (): readonly Uint8Array[] =>
+    (disk.partitions[0]?.batches ?? []).flatMap(({ records }) =>
+      records.flatMap((read) => ('record' in read ? [read.record.update] : [])),
+    );
+  const take: TakeContext = {
+    mirrors,
+    store,
+    journal,
+    work,
+    roots: () => roots,
+    clock,
+    limits: all,
+    clients: createClients(randomOf(5)),
+    doubts: createDoubts(clock, all.doubtMs),
+    origin: 'changefeed',
+    makeRev,
+  };
+  const rewrite: MirrorContext = {
+    mirrors,
+    store,
+    journal,
+    work,
+    roots: () => roots,
+    makeRev,
+    mirrorLimits: all,
+    compactor: { compact: async (input) => compactOrBlame(input, compact), end: async () => {} },
+    limits: persisterLimits,
+    partBytes: 1_000_000,
+    draining: new AbortController().signal,
+  };
+
+  return {
+    journal,
+    store,
+    mirrors,
+    clock,
+    updates,
+    rewriteContext: rewrite,
+    /** Somebody types, and it is stored. */
+    type: async (edit: (doc: Y.Doc) => void): Promise<void> => {
+      const before = Y.encodeStateVector(doc);
+      doc.transact(() => edit(doc));
+      const update = Y.encodeStateAsUpdate(doc, before);
+      await journal.append([{ kind: 'update', document, update, origin: 'people', author: '', time: 0 }]);
+    },
+    /** What was appended is stored. */
+    flush: async (): Promise<void> => {
+      for (const [index, update] of updates().slice(stored).entries())
+        await store.putSegment({ document, first: stored + index, last: stored + index, update });
+      await store.moveCheckpoint(0, stored, updates().length);
+      stored = updates().length;
+    },
+    refresh: (): Promise<Refreshed> => refreshMirror(document, rewrite),
+    take: (): Promise<Taken> => takeEdit(document, take),
+    /** Takes in whatever there is. What each call said, but for the last one, which found nothing. */
+    takeAll: async (): Promise<readonly Taken[]> => {
+      const said: Taken[] = [];
+      for (;;) {
+        const taken = await takeEdit(document, take);
+        if (taken.kind === 'clean') return said;
+        said.push(taken);
+        if (taken.kind === 'wait' || said.length > 20) return said;
+      }
+    },
+    /** What a program does: writes a value, and leaves our field as it is. */
+    write: (value: JsonValue | undefined): void => {
+      mirrors.disk.mirrors.set(document, {
+        value: encodeValue(value),
+        inkstream: mirrors.disk.mirrors.get(document)?.inkstream,
+      });
+    },
+    value: (): JsonValue | undefined => {
+      const mirror = mirrors.disk.mirrors.get(document);
+      return mirror === undefined ? undefined : decodeValue(mirror.value);
+    },
+    inkstream: (): Inkstream => {
+      const found = mirrors.disk.mirrors.get(document)?.inkstream;
+      if (found === undefined || found instanceof Uint8Array) throw new Error('the mirror has no field of ours');
+      return found;
+    },
+    json: (): JsonMap => readDocumentJson(updates(), roots).value,
+  };
+}

@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest';
+import type * as Y from 'yjs';
+
+import { hasCovered, retireCovered } from '#persister/compaction.ts';
+import { type MirrorAge, type MirrorIntervals, nextMirrorMs, refreshMirror } from '#persister/mirror.ts';
+
+import { createMirrorWorld, document } from './mirror-world.ts';
+
+const insert = (text: string) => (doc: Y.Doc) => doc.getText('text').insert(0, text);
+
+test('MI12: snapshots that a mirror or its state names outlive the head that covers them, and the others do not', async () => {
+  const world = createMirrorWorld({ historySnapshotsMax: 3 });
+  const { store, mirrors } = world;
+  const retire = async (): Promise<readonly number[]> => {
+    const head = await store.readHead(document);
+    if (head === undefined) throw new Error('there is no head');
+    await retireCovered(document, head, store, mirrors.listNamedSnapshots);
+    expect(await hasCovered(document, head, store, mirrors.listNamedSnapshots)).toBe(false);
+    return (await store.listSnapshots(document)).map(({ upto }) => upto);
+  };
+  const kept: (readonly number[])[] = [];
+  for (const text of ['a', 'b', 'c', 'd', 'e']) {
+    await world.type(insert(text));
+    await world.flush();
+    await world.refresh();
+    kept.push(await retire());
+  }
+  expect(kept).toEqual([[1], [1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5]]);
+  expect(await retire()).toEqual([3, 4, 5]);
+});
+
+test('MI12: a mirror is not written from a snapshot that stopped being the head while it was named', async () => {
+  const world = createMirrorWorld();
+  await world.type(insert('a'));
+  await world.flush();
+  await world.refresh();
+  await world.type(insert('b'));
+  await world.flush();
+  const { mirrors, store } = world;
+  let asked = 0;
+  const overtaking = {
+    ...store,
+    readHead: async (name: typeof document) => {
+      asked++;
+      const head = await store.readHead(name);
+      return head === undefined || asked < 3 ? head : { ...head, sha256: 'another' };
+    },
+  };
+  const before = await mirrors.readMirror(document);
+  expect(await refreshMirror(document, { ...world.rewriteContext, store: overtaking })).toEqual({
+    kind: 'not-now',
+    why: 'overtaken',
+  });
+  expect(await mirrors.readMirror(document)).toEqual(before);
+  const state = await mirrors.readState(document);
+  expect(state?.next, 'and it is said that what was there before stands').toEqual(state?.before);
+});
+
+test('MI3: a mirror that is up to date is left alone, and a deleted one is written again', async () => {
+  const world = createMirrorWorld();
+  expect(await world.refresh()).toEqual({ kind: 'not-now', why: 'no-head' });
+  await world.type(insert('a'));
+  await world.flush();
+  await world.refresh();
+  const { rev } = world.inkstream();
+  expect(await world.refresh()).toEqual({ kind: 'current' });
+  expect(world.inkstream().rev).toBe(rev);
+  world.mirrors.disk.mirrors.delete(document);
+  expect(await world.refresh()).toMatchObject({ kind: 'written' });
+  expect(world.value()).toEqual(new Map([['text', 'a']]));
+});
+
+const intervals: MirrorIntervals = {
+  mirrorSettleMs: 200,
+  mirrorIntervalMsMin: 1_000,
+  mirrorBytesPerMs: 100,
+  mirrorIntervalMsMax: 30_000,
+};
+
+test.each([
+  ['a pause in the typing is waited for', { firstChangeMs: 0, lastChangeMs: 50, writtenMs: undefined, valueBytes: 0 }, 250],
+  ['but not for longer than the interval', { firstChangeMs: 0, lastChangeMs: 990, writtenMs: undefined, valueBytes: 0 }, 1_000],
+  ['nor sooner after the last time', { firstChangeMs: 5_000, lastChangeMs: 5_000, writtenMs: 4_900, valueBytes: 0 }, 5_900],
+  ['larger ones wait longer', { firstChangeMs: 5_000, lastChangeMs: 5_000, writtenMs: 4_900, valueBytes: 400_000 }, 9_900],
+  ['up to a bound', { firstChangeMs: 5_000, lastChangeMs: 5_000, writtenMs: 4_900, valueBytes: 40_000_000 }, 34_900],
+] satisfies readonly (readonly [string, MirrorAge, number])[])('MI13: %s', (_, age, expected) => {
+  expect(nextMirrorMs(age, intervals)).toBe(expected);
+});
