@@ -120,12 +120,10 @@ export function createMemoryMirrors(options: MemoryMirrorsOptions = {}): MemoryM
       write('insertMirror', mirrors, document, (stored) => (stored === undefined ? contents : undefined)),
     editValue: (document, seen, value) =>
       write('editValue', mirrors, document, (stored) => {
-        if (seen === undefined || stored === undefined)
-          return seen === stored ? { value, inkstream: undefined } : undefined;
+        if (seen === undefined || stored === undefined) return seen === stored ? { value, inkstream: undefined } : undefined;
         return holds(seen.guard, stored) && sameValue(seen.value, stored.value) ? { ...stored, value } : undefined;
       }),
-    listNamedSnapshots: (document) =>
-      read('listNamedSnapshots', () => namedIn(mirrors.get(document), states.get(document))),
+    listNamedSnapshots: (document) => read('listNamedSnapshots', () => namedIn(mirrors.get(document), states.get(document))),
     listDocuments: (after, limit) =>
       read('listDocuments', () =>
         [...new Set([...mirrors.keys(), ...states.keys()])]

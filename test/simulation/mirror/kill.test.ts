@@ -94,14 +94,6 @@ test.each(['killed', 'frozen, and goes on too late'])('MI8: at each step of an e
     }
   }
   expect(stops).toEqual(
-    new Set([
-      'readState',
-      'readMirror',
-      'readSnapshotPart',
-      'writeState',
-      'writeBookkeeping',
-      'append',
-      'replaceMirror',
-    ]),
+    new Set(['readState', 'readMirror', 'readSnapshotPart', 'writeState', 'writeBookkeeping', 'append', 'replaceMirror']),
   );
 });

@@ -1,9 +1,9 @@
 /** The changefeed and the persister, as far as mirrors go, in this thread. Steps and order are the product's own. */
 
-import { createClients } from '../../../services/changefeed/clients.ts';
-import { createDoubts } from '../../../services/changefeed/doubts.ts';
-import type { TakeContext } from '../../../services/changefeed/take-context.ts';
-import { takeEdit } from '../../../services/changefeed/translate.ts';
+import { createClients } from '#changefeed/clients.ts';
+import { createDoubts } from '#changefeed/doubts.ts';
+import type { TakeContext } from '#changefeed/take-context.ts';
+import { takeEdit } from '#changefeed/translate.ts';
 import { compactDocument, retireCovered } from '#persister/compaction.ts';
 import { compactOrBlame } from '#persister/compaction-work.ts';
 import { persisterLimits } from '#persister/limits.ts';
