@@ -35,13 +35,18 @@ export function lettersIn(value: JsonValue): Map<string, number> {
 }
 
 /** The shared types of a document, where a person types. */
-export const typesOf = (doc: Y.Doc) => ({
-  text: doc.getText('text'),
-  notes: doc.getText('notes'),
-  map: doc.getMap('map'),
-  list: doc.getArray<string>('list'),
-  inner: (doc.getMap('map').get('deep') as Y.Map<Y.Text> | undefined)?.get('inner'),
-});
+export function typesOf(doc: Y.Doc) {
+  const map = doc.getMap('map');
+  const deep = map.get('deep');
+  const inner: unknown = deep instanceof Y.Map ? deep.get('inner') : undefined;
+  return {
+    text: doc.getText('text'),
+    notes: doc.getText('notes'),
+    map,
+    list: doc.getArray<string>('list'),
+    inner: inner instanceof Y.Text ? inner : undefined,
+  };
+}
 
 /** What everything begins with: a letter or two in each place. */
 export function beginning(letter: () => string): Uint8Array {
@@ -59,6 +64,15 @@ export function beginning(letter: () => string): Uint8Array {
   });
   return Y.encodeStateAsUpdate(doc);
 }
+
+/** What a program begins a document with. Objects that it writes are plain ones, so there is no text within one. */
+export const writtenBeginning = (letter: () => string): JsonMap =>
+  new Map<string, JsonValue>([
+    ['text', letter() + letter()],
+    ['notes', [new Map([['insert', letter()]])]],
+    ['map', new Map()],
+    ['list', [letter(), letter()]],
+  ]);
 
 /** Where a program finds letters in a value: the way to a string, or to a list of letters. */
 export type Site = { readonly path: readonly (string | number)[]; readonly letters: readonly string[]; readonly isList: boolean };

@@ -39,6 +39,10 @@ test('MI6: with programs that leave out, take away or change our field', async (
   await liveMany(2_001, 200, { ...plan, programs: [...edits, ...toField] });
 });
 
+test('MI6: with a document that begins as a mirror, and is copied while it is taken in', async () => {
+  await liveMany(6_001, 150, { ...plan, programs: ['set', 'set', 'replace', 'delete-and-insert', ...copies], fromMirror: true });
+});
+
 test('MI7: with programs that put old copies back', async () => {
   await liveMany(3_001, 150, { ...plan, programs: ['set', ...old], edits: 8 });
 });

@@ -38,6 +38,8 @@ const takesFieldAway: ReadonlySet<ProgramKind> = new Set<ProgramKind>([
 export type Programs = {
   /** Whether there was anything to do. */
   readonly act: (kind: ProgramKind) => boolean;
+  /** Inserts a mirror under a name that nobody has used. */
+  readonly insert: (value: JsonMap) => void;
   /** What was copied under the other name. */
   readonly copied: () => JsonMap | undefined;
 };
@@ -135,7 +137,7 @@ export function createPrograms(world: World, document: DocumentName, other: Docu
         return true;
     }
   };
-  return { act, copied: () => copied };
+  return { act, insert: (value) => void put('insert', value, undefined), copied: () => copied };
 }
 
 function toggled(value: JsonMap, { toggle, newLetter }: Ledger): JsonMap {

@@ -3,7 +3,7 @@
 import { nameOf } from '#test/simulation/persister/typing.ts';
 import { seeded } from '#test/simulation/rooms/random.ts';
 
-import { beginning } from './contents.ts';
+import { beginning, writtenBeginning } from './contents.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import { createPerson, type Person, sendAll } from './people.ts';
 import { startChangefeed, startPersister } from './processes.ts';
@@ -23,18 +23,22 @@ export type Scene = {
   readonly processes: readonly [Process, Process];
 };
 
-/** A document with something in it, and its mirror. */
-export async function createScene(seed: number): Promise<Scene> {
+/** A document with something in it, and its mirror; or, `fromMirror`, a mirror that a program has just inserted, and no document yet. */
+export async function createScene(seed: number, fromMirror = false): Promise<Scene> {
   const world = createWorld(seeded(seed));
   const ledger = createLedger();
   const programs = createPrograms(world, document, other, ledger);
   const people = [createPerson(11), createPerson(12)];
+  const processes = [await startChangefeed(world), await startPersister(world)] as const;
+  if (fromMirror) {
+    programs.insert(writtenBeginning(() => ledger.newLetter('program')));
+    return { world, ledger, programs, people, processes };
+  }
   await appendTyped(
     world,
     document,
     beginning(() => ledger.newLetter('person')),
   );
-  const processes = [await startChangefeed(world), await startPersister(world)] as const;
   for (let step = 0; step < 400 && !world.mirrors.mirrors.has(document); step++)
     for (const process of processes) await process.step();
   return { world, ledger, programs, people, processes };

@@ -14,6 +14,8 @@ export type Plan = {
   readonly steps: number;
   /** Processes that are killed, freeze and resume late, are there twice; ports that fail. */
   readonly faults: boolean;
+  /** The document begins as a mirror that a program inserts. */
+  readonly fromMirror?: boolean;
 };
 
 export type Outcome = {
@@ -54,16 +56,18 @@ async function stepOne(world: World, processes: readonly Process[]): Promise<voi
 
 /** Runs a plan by a seed. */
 export async function live(seed: number, plan: Plan): Promise<Outcome> {
-  const scene = await createScene(seed);
+  const scene = await createScene(seed, plan.fromMirror);
   const { world, ledger, programs, people } = scene;
   const { random, log } = world;
   const processes: Process[] = [...scene.processes];
   world.failing = plan.faults;
+  // A mirror that is inserted where people have typed already, and had no mirror yet, replaces what they typed.
+  const mayType = (): boolean => plan.fromMirror !== true || world.mirrors.states.has(document);
   let typed = 0;
   let edits = 0;
   for (let step = 0; step < plan.steps; step++) {
     const chance = random.number();
-    if (chance < 0.06 && typed < plan.typed) {
+    if (chance < 0.06 && typed < plan.typed && mayType()) {
       typed++;
       await typeSomething(world, document, random.pick(people), ledger);
     } else if (chance < 0.14 && edits < plan.edits) {
@@ -77,5 +81,10 @@ export async function live(seed: number, plan: Plan): Promise<Outcome> {
   world.failing = false;
 
   const stalled = await calmDown(scene);
-  return { complaints: [...stalled, ...complaintsAbout(scene, edits)], log, edits, records: recordsOfOurs(world) };
+  return {
+    complaints: [...stalled, ...complaintsAbout(scene, edits + Number(plan.fromMirror === true))],
+    log,
+    edits,
+    records: recordsOfOurs(world),
+  };
 }
