@@ -111,7 +111,8 @@ function buildValue(text: string): JsonValue {
     },
     { disallowComments: true, allowTrailingComma: false, allowEmptyContent: false },
   );
-  return whole ?? complain('there is nothing', 0, 0);
+  if (whole === undefined) throw new Error('JSON without an error has a value');
+  return whole;
 }
 
 /** Undefined where no double is so large. */
