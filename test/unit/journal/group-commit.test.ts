@@ -99,3 +99,30 @@ describe('JR15: one sync for many', () => {
     await draining;
   });
 });
+
+test('EM4: while anybody is in a hurry the next commit starts as soon as the last is done', async () => {
+  const { clock, commits, groups, taken } = commitsOf(1000);
+  const [rest, restToo] = [commits.hurry(), commits.hurry()];
+  commits.add(1);
+  await settle();
+  commits.add(2);
+  groups[0]?.finish();
+  await settle();
+  expect(taken()).toEqual([[0, [1]], [0, [2]]]); // prettier-ignore
+  rest();
+  commits.add(3);
+  groups[1]?.finish();
+  await settle();
+  expect(taken().at(-1)).toEqual([0, [3]]);
+  restToo();
+  commits.add(4);
+  groups[2]?.finish();
+  await clock.advance(999);
+  expect(groups).toHaveLength(3);
+  commits.hurry();
+  await settle();
+  expect(taken().at(-1)).toEqual([999, [4]]);
+  groups[3]?.finish();
+  await clock.advance(5000);
+  expect(groups).toHaveLength(4);
+});
