@@ -22,7 +22,7 @@ test(
   async ({ skip }) => {
     const cluster = orSkip(skip, await startTestCluster(settings));
     onTestFinished(() => cluster.remove());
-    const { faults } = await provokeFaults(cluster, { seed, rounds, each: 'process' });
+    const { faults } = await provokeFaults(cluster, { seed, rounds, each: 'process', pasteOneIn: 400 });
     expect(faults).toBeGreaterThanOrEqual(15 * rounds);
   },
 );

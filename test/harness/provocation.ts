@@ -15,7 +15,6 @@ import { missingIn, openTypist, type Edit, type Typist } from '#test/harness/typ
 import { type Client, openClient } from '#test/harness/y-websocket-client.ts';
 
 const documents = ['notes', 'team-7/minutes', 'plan'];
-const pasteOneIn = 400;
 const editsBefore = 80;
 const editsAfter = 40;
 /** How much the others type while a process is frozen. */
@@ -102,10 +101,12 @@ export type Provocation = {
   readonly rounds: number;
   /** What a round is: every kind of fault once, or once for each gateway and each persister. */
   readonly each: 'kind' | 'process';
+  /** One edit in so many is a megabyte, which everybody who comes later has to fetch. */
+  readonly pasteOneIn: number;
 };
 
 /** Lets faults happen, round after round. Expects that nothing that was acknowledged is lost, and returns what was counted. */
-export async function provokeFaults(cluster: TestCluster, { seed, rounds, each }: Provocation): Promise<Provoked> {
+export async function provokeFaults(cluster: TestCluster, { seed, rounds, each, pasteOneIn }: Provocation): Promise<Provoked> {
   const random = prng.create(seed);
   const all = new Map(documents.map((document): [string, Edit[]] => [document, []]));
   let typing: ReturnType<typeof startTyping> | undefined;

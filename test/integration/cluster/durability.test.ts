@@ -11,7 +11,7 @@ test('CL50: nothing that was acknowledged is lost, over every kind of fault', { 
     await startTestCluster({ gatewaySettings: { DRAIN_SPREAD_MS: 300 }, persisterSettings: busyPersister }),
   );
   onTestFinished(() => cluster.remove());
-  const { faults, edits } = await provokeFaults(cluster, { seed: 20_265, rounds: 1, each: 'kind' });
+  const { faults, edits } = await provokeFaults(cluster, { seed: 20_265, rounds: 1, each: 'kind', pasteOneIn: 2_000 });
   expect(faults).toBeGreaterThanOrEqual(13);
   expect(edits).toBeGreaterThan(1_000);
 });
