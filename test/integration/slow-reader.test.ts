@@ -20,6 +20,8 @@ const measurementNoiseBytes = 24e6;
 
 /** Its thread and what it reads would come into the measurement, or not. */
 const withoutCompaction = { COMPACTION_SEGMENTS_MIN: 1_000_000, COMPACTION_BYTES_MIN: 1_000_000_000 };
+/** The writer waits for acknowledgements all the time. */
+const atOnce = { COMMIT_INTERVAL_MS: 0 };
 
 const vectorOf = (doc: Y.Doc): string => Buffer.from(Y.encodeStateVector(doc)).toString('hex');
 
@@ -55,7 +57,7 @@ async function measure(
   slow: number,
   afterwards: (slow: readonly RawPerson[], writer: RawPerson) => Promise<void>,
 ): Promise<Growth> {
-  const server = await startServer({ settings: { LOG_LEVEL: 'warn', ...withoutCompaction } });
+  const server = await startServer({ settings: { LOG_LEVEL: 'warn', ...withoutCompaction, ...atOnce } });
   onTestFinished(() => server.kill());
   const writer = await open(server, 'passing');
   // The same once before, so that what a process takes once is taken.
