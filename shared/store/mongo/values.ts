@@ -33,7 +33,8 @@ const knownKinds: ReadonlySet<unknown> = new Set(Object.values(storedKinds).map(
 
 export const marks = ({ name, version }: StoredKind) => ({ kind: name, version });
 
-function refusalOf({ kind, version }: Fields, wanted: StoredKind): Refusal | undefined {
+/** Why something stored is not of `wanted`; undefined where it is. */
+export function refusalOf({ kind, version }: Fields, wanted: StoredKind): Refusal | undefined {
   if (typeof kind !== 'string' || typeof version !== 'number')
     return { kind: 'unreadable', reason: 'it has no kind and version' };
   if (!knownKinds.has(kind)) return { kind: 'newer-version', found: `kind "${kind}", version ${version}` };
@@ -44,7 +45,7 @@ function refusalOf({ kind, version }: Fields, wanted: StoredKind): Refusal | und
 }
 
 /** `read` may throw where a field is not what it should be. Never throws itself. */
-function decodeFields<T>(fields: Fields, kind: StoredKind, read: (fields: Fields) => T): Decoded<T> {
+export function decodeFields<T>(fields: Fields, kind: StoredKind, read: (fields: Fields) => T): Decoded<T> {
   const refusal = refusalOf(fields, kind);
   if (refusal !== undefined) return refusal;
   try {
@@ -54,14 +55,14 @@ function decodeFields<T>(fields: Fields, kind: StoredKind, read: (fields: Fields
   }
 }
 
-function numberIn(fields: Fields, field: string): number {
+export function numberIn(fields: Fields, field: string): number {
   const value = fields[field];
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
     throw new Error(`"${field}" is no number from 0 on`);
   return value;
 }
 
-function textIn(fields: Fields, field: string): string {
+export function textIn(fields: Fields, field: string): string {
   const value = fields[field];
   if (typeof value !== 'string') throw new Error(`"${field}" is no text`);
   return value;

@@ -1,0 +1,178 @@
+/**
+ * Mirrors and their states as BSON documents. Encode and decode side by side, in the same order; golden documents in the tests.
+ *
+ *     mirrors        { _id: name, value, inkstream: { kind, version, rev, prev, upto, sha256, hash, seal, omitted?, intent?, applied, refused, unrepresented } }
+ *     mirrorStates   { _id: name, kind, version, rev, before, next, history: [{ upto, sha256, applied }] }
+ *
+ * What people write beside `value` and `inkstream` stays as it is, and is no affair of ours. `inkstream` is read as something that anybody may have written: where it is not ours it is unreadable, which is
+ * no error. A list that is for people (`refused`, `unrepresented`) may be gone: whoever has read it may remove it.
+ */
+
+import type { DocumentName } from '#shared/document/name.ts';
+import { describeRefusal, storedKinds } from '#shared/runtime/stored-kind.ts';
+import type {
+  AppliedUpdate,
+  Guard,
+  Inkstream,
+  Mirror,
+  MirrorState,
+  RefusedEdit,
+  Remembered,
+  SnapshotName,
+  Version,
+} from '../mirrors.ts';
+import { NewerVersion, StoreCorrupt } from '../store.ts';
+import { bsonTypes } from './bson.ts';
+import {
+  bytesOf,
+  dateOf,
+  documentOf,
+  documentsOf,
+  fieldsAt,
+  hasField,
+  numberOf,
+  storedOf,
+  textOf,
+  textsOf,
+  type StoredFields,
+} from './bson-fields.ts';
+import { fieldsOf, writeDocument, type BsonFields, type BsonValue } from './bson-writer.ts';
+import { marks, refusalOf } from './values.ts';
+
+const noBytes = { bytes: new Uint8Array(0) };
+
+const nameOfMirror = (document: DocumentName): string => `the mirror of document ${JSON.stringify(document)}`;
+const nameOfState = (document: DocumentName): string => `the state of the mirror of document ${JSON.stringify(document)}`;
+
+const encodeSnapshot = ({ upto, sha256 }: SnapshotName) => ({ upto, sha256 });
+const decodeSnapshot = (fields: StoredFields): SnapshotName => ({
+  upto: numberOf(fields, 'upto'),
+  sha256: textOf(fields, 'sha256'),
+});
+
+const encodeApplied = (applied: readonly AppliedUpdate[]): readonly BsonFields[] =>
+  applied.map(({ offset, update }) => fieldsOf({ offset, update }));
+
+const decodeApplied = (fields: StoredFields): readonly AppliedUpdate[] =>
+  documentsOf(fields, 'applied').map((entry) => ({ update: bytesOf(entry, 'update'), offset: numberOf(entry, 'offset') }));
+
+function encodeVersion({ rev, prev, snapshot, hash, seal, omitted, intent }: Version) {
+  const open = intent === undefined ? undefined : fieldsOf({ valueHash: intent.valueHash, update: intent.update });
+  return { rev, prev, ...encodeSnapshot(snapshot), hash, seal, omitted, intent: open };
+}
+
+function decodeVersion(fields: StoredFields): Version {
+  const intent = hasField(fields, 'intent') ? documentOf(fields, 'intent') : undefined;
+  return {
+    rev: textOf(fields, 'rev'),
+    prev: textOf(fields, 'prev'),
+    snapshot: decodeSnapshot(fields),
+    hash: textOf(fields, 'hash'),
+    seal: textOf(fields, 'seal'),
+    omitted: hasField(fields, 'omitted') ? textOf(fields, 'omitted') : undefined,
+    intent: intent === undefined ? undefined : { valueHash: textOf(intent, 'valueHash'), update: bytesOf(intent, 'update') },
+  };
+}
+
+const encodeRefused = ({ reason, time, value }: RefusedEdit): BsonFields =>
+  fieldsOf({ reason, time: new Date(time), value: value ?? noBytes });
+
+const decodeRefused = (fields: StoredFields): RefusedEdit => ({
+  reason: textOf(fields, 'reason'),
+  time: dateOf(fields, 'time'),
+  value: storedOf(fields, 'value'),
+});
+
+/** The field `inkstream`. */
+export const encodeInkstream = (inkstream: Inkstream): BsonFields =>
+  fieldsOf({
+    ...marks(storedKinds.mirror),
+    ...encodeVersion(inkstream),
+    applied: encodeApplied(inkstream.applied),
+    refused: inkstream.refused.map(encodeRefused),
+    unrepresented: inkstream.unrepresented,
+  });
+
+/** Undefined where it is nothing that we wrote. @throws NewerVersion */
+function decodeInkstream(document: DocumentName, mirror: StoredFields): Inkstream | undefined {
+  if (mirror.elements.get('inkstream')?.type !== bsonTypes.document) return undefined;
+  const fields = documentOf(mirror, 'inkstream');
+  if (!isOurs(fields)) return undefined;
+  const refusal = refusalOf(marksIn(fields), storedKinds.mirror);
+  if (refusal?.kind === 'newer-version') throw new NewerVersion(describeRefusal(refusal, nameOfMirror(document)));
+  return refusal === undefined ? orUndefined(() => inkstreamIn(fields)) : undefined;
+}
+
+const inkstreamIn = (fields: StoredFields): Inkstream => ({
+  ...decodeVersion(fields),
+  applied: decodeApplied(fields),
+  refused: orUndefined(() => documentsOf(fields, 'refused').map(decodeRefused)) ?? [],
+  unrepresented: orUndefined(() => textsOf(fields, 'unrepresented')) ?? [],
+});
+
+function orUndefined<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
+const marksIn = (fields: StoredFields) => ({
+  kind: orUndefined(() => textOf(fields, 'kind')),
+  version: orUndefined(() => numberOf(fields, 'version')),
+});
+
+/** A kind that is not known is anybody's here, and no newer one of ours. */
+const isOurs = (fields: StoredFields): boolean => marksIn(fields).kind === storedKinds.mirror.name;
+
+/** A mirror out of its document. @throws NewerVersion */
+export function decodeMirror(document: DocumentName, bytes: Buffer): Mirror {
+  const fields = fieldsAt(bytes);
+  const inkstream = decodeInkstream(document, fields);
+  return { value: storedOf(fields, 'value') ?? noBytes, inkstream, guard: guardOf(fields, inkstream) };
+}
+
+function guardOf(fields: StoredFields, inkstream: Inkstream | undefined): Guard {
+  if (inkstream !== undefined) return { kind: 'rev', rev: inkstream.rev };
+  const stored = storedOf(fields, 'inkstream');
+  return stored === undefined ? { kind: 'missing' } : { kind: 'unreadable', bytes: stored.bytes };
+}
+
+/** A state as the fields of its document, but for the id. */
+export const encodeState = ({ rev, before, next, history }: MirrorState): BsonFields =>
+  fieldsOf({
+    ...marks(storedKinds.mirrorState),
+    rev,
+    before: fieldsOf(encodeVersion(before)),
+    next: fieldsOf(encodeVersion(next)),
+    history: history.map(({ snapshot, applied }) => fieldsOf({ ...encodeSnapshot(snapshot), applied: encodeApplied(applied) })),
+  });
+
+/** A state out of its document. @throws NewerVersion, StoreCorrupt */
+export function decodeState(document: DocumentName, bytes: Buffer): MirrorState {
+  const fields = fieldsAt(bytes);
+  const refusal = refusalOf(marksIn(fields), storedKinds.mirrorState);
+  if (refusal !== undefined) {
+    const Failure = refusal.kind === 'newer-version' ? NewerVersion : StoreCorrupt;
+    throw new Failure(describeRefusal(refusal, nameOfState(document)));
+  }
+  try {
+    return {
+      rev: textOf(fields, 'rev'),
+      before: decodeVersion(documentOf(fields, 'before')),
+      next: decodeVersion(documentOf(fields, 'next')),
+      history: documentsOf(fields, 'history').map((entry): Remembered => ({
+        snapshot: decodeSnapshot(entry),
+        applied: decodeApplied(entry),
+      })),
+    };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new StoreCorrupt(describeRefusal({ kind: 'unreadable', reason }, nameOfState(document)));
+  }
+}
+
+/** The bytes of a document. */
+export const documentWith = (document: DocumentName, fields: BsonFields): Uint8Array =>
+  writeDocument(new Map<string, BsonValue>([['_id', document], ...fields]));
