@@ -6,6 +6,8 @@
  *     snapshots      {doc, upto, sha256, part}          a slice
  *     documents      name                               head
  *     checkpoints    partition, or "journal"            checkpoint, or the journal that this store is bound to
+ *     mirrors, mirrorStates                             see `mongo/mirrors.ts`
+ *     leases, tokens                                    who follows the changes of mirrors, and how far (`mongo/leases.ts`, `mongo/changes.ts`)
  *
  * Transactions over all of that would be the obvious way. They want a replica set, hold up others while they last and end after a minute, and the port does not need
  * them: every write here is of one document, under an id that says what it holds or guarded by a comparison. So this works the same on one `mongod`, on a replica set and on a sharded cluster (shard any of
@@ -16,9 +18,15 @@
  */
 
 import { systemClock, type Clock } from '#shared/runtime/clock.ts';
-import { createSlices } from '#shared/runtime/slices.ts';
+import { createSlices, type Slices } from '#shared/runtime/slices.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
-import { connectionLimits, openConnection, type ConnectionLimits } from './mongo/connection.ts';
+import type { Changes } from './changes.ts';
+import type { LeaseStore } from './leases.ts';
+import type { MirrorStore } from './mirrors.ts';
+import { createMongoChanges } from './mongo/changes.ts';
+import { connectionLimits, openConnection, type Connection, type ConnectionLimits } from './mongo/connection.ts';
+import { createMongoLeases } from './mongo/leases.ts';
+import { createMongoMirrors } from './mongo/mirrors.ts';
 import { bindJournal, moveCheckpoint, moveHead, readCheckpoint, readHead } from './mongo/positions.ts';
 import { Inserts } from './mongo/inserts.ts';
 import {
@@ -32,6 +40,15 @@ import {
 import { deleteSnapshot, listSnapshots, putSnapshotPart, readSnapshotPart } from './mongo/snapshots.ts';
 import { partBytesMax, type Store } from './store.ts';
 
+/** All that is kept in one database, on one connection: nothing that one of them reads is older than what another one has seen. `close` closes all of it. */
+export type Database = {
+  readonly store: Store;
+  readonly mirrors: MirrorStore;
+  readonly changes: Changes;
+  readonly leases: LeaseStore;
+  readonly close: () => Promise<void>;
+};
+
 export type MongoStoreOptions = Partial<ConnectionLimits> & {
   /** `mongodb://…` with the name of the database. Its concerns, read preference and time limits are overruled. */
   readonly url: string;
@@ -44,14 +61,29 @@ export type MongoStoreOptions = Partial<ConnectionLimits> & {
 };
 
 /**
- * Opens the store that is kept in the database that `url` names. The caller closes it.
+ * Opens what is kept in the database that `url` names. The caller closes it.
  * @throws StoreUnavailable where MongoDB can't be reached now; Error with one line, without the password, where no waiting helps: a malformed URL, one without a database's name, credentials that
  * are refused, a server that can't do what the store needs
  */
-export async function openMongoStore(options: MongoStoreOptions): Promise<Store> {
+export async function openDatabase(options: MongoStoreOptions): Promise<Database> {
   const { url, segmentBytesMax = 64 * 1024 * 1024, sliceMs = 5, clock = systemClock, logger, ...limits } = options;
-  const { db, run, close } = await openConnection(url, { ...connectionLimits, ...limits }, logger);
-  const slices = createSlices(clock, sliceMs);
+  const connection = await openConnection(url, { ...connectionLimits, ...limits }, logger);
+  return {
+    store: createStore(connection, segmentBytesMax, createSlices(clock, sliceMs)),
+    mirrors: createMongoMirrors(connection),
+    changes: createMongoChanges(connection),
+    leases: createMongoLeases(connection),
+    close: connection.close,
+  };
+}
+
+/** Opens the store alone; closing it closes the connection. Throws as `openDatabase` does. */
+export async function openMongoStore(options: MongoStoreOptions): Promise<Store> {
+  const { store } = await openDatabase(options);
+  return store;
+}
+
+function createStore({ db, run, close }: Connection, segmentBytesMax: number, slices: Slices): Store {
   const segments = new Inserts<StoredSegment>((documents) => run((call) => insertSegments(db, documents, call)));
   return {
     segmentBytesMax,

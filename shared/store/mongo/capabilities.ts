@@ -17,6 +17,8 @@ export type Capabilities = {
   /** Whether commands may name a session. */
   readonly hasSessions: boolean;
   readonly readConcern: ReadConcernLevel;
+  /** Whether a change event says whose it is. Where not, the server is asked to look the document up, which has its id. */
+  readonly eventsHaveKeys: boolean;
 };
 
 /** Codes with which a server says that it has no majority reads: BadValue, FailedToParse, InvalidOptions, CommandNotSupported, ReadConcernMajorityNotEnabled, NotImplemented, and an unknown field. */
@@ -43,7 +45,8 @@ export async function askCapabilities(
       { mongodb: place.name, hasSessions, readConcern },
       'the database is a single server without all of what MongoDB has',
     );
-  return { hasSessions, readConcern };
+  // Every MongoDB that has change streams has sessions; what stands in for it has neither these nor keys in its events.
+  return { hasSessions, readConcern, eventsHaveKeys: hasSessions };
 }
 
 async function majorityReads(db: Db, alone: boolean, place: Place): Promise<ReadConcernLevel> {

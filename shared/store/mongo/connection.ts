@@ -51,6 +51,7 @@ export type Call = { readonly session?: ClientSession; readonly maxTimeMS: numbe
 
 export type Connection = {
   readonly db: Db;
+  readonly capabilities: Capabilities;
   /** Does `work` as one call. @throws StoreUnavailable where the store is away, or closed */
   readonly run: <T>(work: (call: Call) => Promise<T>) => Promise<T>;
   readonly close: () => Promise<void>;
@@ -136,6 +137,7 @@ function calling({ client, db, place, capabilities, operationMsMax, isFollower }
   };
   return {
     db,
+    capabilities,
     run: async (work) => {
       if (closed) throw new StoreUnavailable('the store was closed');
       if (isFollower()) throw new StoreUnavailable(`MongoDB at ${place.name} is not the primary of its replica set`);
