@@ -1,0 +1,337 @@
+import { expect, test } from 'vitest';
+
+import { createMemoryChanges } from '#shared/store/memory-changes.ts';
+import { nameOf } from '#test/contract/store.contract.ts';
+import { settle } from '#test/harness/virtual-clock.ts';
+
+import { watchLimitProblems } from '../../../services/changefeed/watch-limits.ts';
+import { createWorld, heldLooks, watchLimits } from './watching.ts';
+
+const [a, b, c] = [nameOf('a'), nameOf('b'), nameOf('c')];
+
+test('CF20: edits of before the start are found by a sweep, those after it at once', async () => {
+  const world = createWorld();
+  world.edit(a, false);
+  const { watch, stop, looked } = world.start();
+  await settle();
+  expect(world.edited).toEqual(new Set());
+  expect(watch.status()).toEqual({ state: 'following', pending: 0, waitedMs: 0 });
+  world.edit(b);
+  await settle();
+  expect(world.edited).toEqual(new Set());
+  expect(looked).toEqual(['a', 'b']);
+  await stop();
+  world.edit(c);
+  await world.clock.advance(60_000);
+  expect(world.edited).toEqual(new Set([c]));
+});
+
+test('CF20: an edit that was announced to nobody is found by the next sweep', async () => {
+  const world = createWorld();
+  const running = world.start();
+  await settle();
+  world.edit(a, false);
+  await world.clock.advance(watchLimits.sweepIntervalMs - 1);
+  expect(world.edited).toEqual(new Set([a]));
+  await world.clock.advance(1);
+  expect(world.edited).toEqual(new Set());
+  expect(running.sweeps).toBe(2);
+  await running.stop();
+});
+
+test('CF21: the token moves past an announcement when all up to there was looked at, the first sweep too, and no further', async () => {
+  const world = createWorld();
+  world.names.add(nameOf('old'));
+  const { takeIn, end } = heldLooks();
+  const { stop } = world.start({ takeIn });
+  await settle();
+  const step = async (): Promise<string | undefined> => {
+    await world.clock.advance(watchLimits.tokenIntervalMs);
+    return world.changes.storedToken();
+  };
+  for (const name of [a, b, c]) {
+    world.changes.announce(name);
+    await settle();
+  }
+  end('a');
+  expect(await step()).toBeUndefined();
+  end('old');
+  expect(await step()).toBe('1');
+  end('c');
+  expect(await step()).toBe('1');
+  end('b');
+  expect(await step()).toBe('3');
+  const stopped = stop();
+  await stopped;
+});
+
+test('CF21: the next process goes on from the token, and looks at what came after it', async () => {
+  const world = createWorld();
+  const first = world.start();
+  await settle();
+  world.edit(a);
+  await world.clock.advance(watchLimits.tokenIntervalMs);
+  await first.stop();
+  expect(world.changes.storedToken()).toBe('1');
+  world.edit(b);
+  const { takeIn, begun, end } = heldLooks();
+  const second = world.start({ takeIn, limits: { sweepLooksMax: 1 } });
+  await world.clock.advance(0);
+  // Announced, and so before the sweep's.
+  expect(begun[0]).toBe('b');
+  expect(begun).toContain('a');
+  end('a');
+  end('b');
+  await settle();
+  end('b');
+  await second.stop();
+});
+
+test.each([
+  ['a token that is gone', 'lost' as const],
+  ['a stream that was ended', 'invalidate' as const],
+])('CF22: after %s it begins anew, from now on, and looks everywhere', async (_, how) => {
+  const world = createWorld();
+  const running = world.start();
+  await settle();
+  world.edit(a);
+  await world.clock.advance(watchLimits.tokenIntervalMs);
+  if (how === 'lost') {
+    world.changes.setAway(true);
+    await settle();
+    world.edit(b);
+    world.changes.forget();
+    world.changes.setAway(false);
+  } else {
+    world.edit(b, false);
+    world.changes.invalidate('the collection was dropped');
+  }
+  await world.clock.advance(watchLimits.retryMsMax);
+  expect(world.edited).toEqual(new Set());
+  expect(running.errors).toContain('stream-lost');
+  expect(running.watch.status().state).toBe('following');
+  world.edit(c);
+  await world.clock.advance(watchLimits.tokenIntervalMs);
+  expect(world.edited).toEqual(new Set());
+  const token = world.changes.storedToken();
+  expect(await world.changes.follow(token)).toMatchObject({ kind: 'following' });
+  await running.stop();
+});
+
+test('CF22: a change that can not be told whose it is has everything looked at, and the token waits for that', async () => {
+  const world = createWorld();
+  const { takeIn, end, under } = heldLooks();
+  const running = world.start({ takeIn });
+  await settle();
+  world.edit(a, false);
+  world.changes.announce(undefined);
+  await world.clock.advance(watchLimits.tokenIntervalMs);
+  expect(under()).toEqual(['a']);
+  expect(world.changes.storedToken()).toBeUndefined();
+  end('a');
+  await world.clock.advance(watchLimits.tokenIntervalMs);
+  expect(world.changes.storedToken()).toBe('1');
+  await running.stop();
+});
+
+test('CF23: while the database is away it tries with growing waits, and nothing that was edited meanwhile is forgotten', async () => {
+  const world = createWorld();
+  const running = world.start();
+  await settle();
+  world.changes.setAway(true);
+  world.setListAway(true);
+  await settle();
+  world.edit(a);
+  world.edit(b, false);
+  await world.clock.advance(60_000);
+  expect(world.edited).toEqual(new Set([a, b]));
+  const tries = running.errors.filter((error) => error === 'unavailable').length;
+  expect(tries).toBeGreaterThan(10);
+  expect(tries).toBeLessThan(60);
+  world.changes.setAway(false);
+  world.setListAway(false);
+  await world.clock.advance(watchLimits.retryMsMax);
+  expect(world.edited).toEqual(new Set());
+  await running.stop();
+});
+
+test('CF24: where the database announces nothing, one line says so, and sweeps do it', async () => {
+  const world = createWorld(createMemoryChanges({ unsupported: 'a single server' }));
+  const running = world.start();
+  await settle();
+  expect(running.watch.status().state).toBe('sweeping-alone');
+  for (let round = 0; round < 3; round++) {
+    world.edit(a, false);
+    await world.clock.advance(watchLimits.sweepAloneIntervalMs);
+    expect(world.edited).toEqual(new Set());
+  }
+  expect(running.lines).toEqual(['the database announces no changes: edits are found by sweeps, seconds later']);
+  await running.stop();
+});
+
+test('CF25: a sweep looks at all pages; one that is asked for while another is under way follows it as a whole', async () => {
+  const world = createWorld();
+  for (let i = 0; i < 25; i++) world.names.add(nameOf(`document ${i}`));
+  const { takeIn, begun, end, under } = heldLooks();
+  const running = world.start({ takeIn, limits: { sweepPageNames: 10, sweepLooksMax: 15 } });
+  await settle();
+  expect(under()).toHaveLength(10);
+  world.changes.announce(undefined);
+  for (let i = 0; i < 2 * 25; i++) {
+    await settle();
+    const [next] = under();
+    if (next !== undefined) end(next);
+  }
+  await settle();
+  expect(begun).toHaveLength(50);
+  for (const name of world.names) expect(begun.filter((one) => one === name)).toHaveLength(2);
+  expect(running.sweeps).toBe(2);
+  await running.stop();
+});
+
+test('CF26: of two one has the lease and looks; when it stops the other goes on at once', async () => {
+  const world = createWorld();
+  const [one, two] = [world.start(), world.start()];
+  await settle();
+  expect([one, two].map(({ watch }) => watch.status().state)).toEqual(['following', 'waiting']);
+  world.edit(a);
+  await settle();
+  expect([one.looked, two.looked]).toEqual([['a'], []]);
+  await one.stop();
+  world.edit(b);
+  await world.clock.advance(watchLimits.leaseRenewMs);
+  expect(world.edited).toEqual(new Set());
+  expect(two.watch.status().state).toBe('following');
+  await two.stop();
+});
+
+test('CF27: a holder that dies is followed within the lease and what it takes to look, by every clock', async () => {
+  const world = createWorld();
+  world.stored.set('changefeed', { holder: 'dead', turn: 7, lastsMs: watchLimits.leaseMs });
+  const running = world.start();
+  await settle();
+  await world.clock.advance(watchLimits.leaseMs - 1);
+  expect(running.watch.status().state).toBe('waiting');
+  await world.clock.advance(watchLimits.leaseRenewMs + 1);
+  expect(running.watch.status().state).toBe('following');
+  await running.stop();
+});
+
+test('CF27: a lease that is renewed is not taken, however long, and one that lasts longer is waited for as long', async () => {
+  const world = createWorld();
+  const running = world.start();
+  for (let turn = 1; turn < 20; turn++) {
+    world.stored.set('changefeed', { holder: 'alive', turn: turn + 100, lastsMs: 60_000 });
+    await world.clock.advance(59_000);
+    expect(running.watch.status().state).toBe('waiting');
+  }
+  await world.clock.advance(2_000);
+  expect(running.watch.status().state).toBe('following');
+  await running.stop();
+});
+
+test('CF28: a holder that can not renew stops looking before anybody else may, and goes on when it has the lease again', async () => {
+  const world = createWorld();
+  const { takeIn, begun, end } = heldLooks();
+  const running = world.start({ takeIn, limits: { looksMax: 1, sweepLooksMax: 1 } });
+  await settle();
+  world.edit(a);
+  world.edit(b);
+  await settle();
+  running.leases.setAway(true);
+  await world.clock.advance(watchLimits.leaseMs);
+  end('a');
+  await world.clock.advance(1_000);
+  expect(begun).toEqual(['a']);
+  expect(running.watch.status()).toMatchObject({ state: 'waiting', pending: 0 });
+  expect(running.errors).toContain('lease-lost');
+  running.leases.setAway(false);
+  await world.clock.advance(watchLimits.retryMsMax + watchLimits.leaseMs);
+  // The sweep finds both again.
+  expect(begun).toEqual(['a', 'a']);
+  end('a');
+  await settle();
+  expect(begun).toEqual(['a', 'a', 'b']);
+  end('b');
+  await running.stop();
+});
+
+test('CF28: a holder whose lease was taken by another one stops within one renewal, and ends what was under way', async () => {
+  const world = createWorld();
+  const { takeIn, begun, end } = heldLooks();
+  const running = world.start({ takeIn, limits: { looksMax: 1, sweepLooksMax: 1 } });
+  await settle();
+  world.edit(a);
+  world.edit(b);
+  await settle();
+  world.stored.set('changefeed', { holder: 'other', turn: 100, lastsMs: 1_000_000 });
+  await world.clock.advance(watchLimits.leaseRenewMs);
+  end('a');
+  await settle();
+  expect(begun).toEqual(['a']);
+  expect(running.watch.status().state).toBe('waiting');
+  expect(world.stored.get('changefeed')?.holder).toBe('other');
+  await running.stop();
+});
+
+test('CF28: a write of the lease that was made although it failed is taken for what it is', async () => {
+  const world = createWorld();
+  const running = world.start({ holder: 'me' });
+  await settle();
+  const lease = world.stored.get('changefeed');
+  if (lease === undefined) throw new Error('there is no lease');
+  world.stored.set('changefeed', { ...lease, turn: lease.turn + 1 });
+  await world.clock.advance(3 * watchLimits.leaseMs);
+  expect(running.watch.status().state).toBe('following');
+  expect(running.errors).toEqual([]);
+  await running.stop();
+  expect(world.stored.get('changefeed')?.holder).toBeUndefined();
+});
+
+test('CF29: stopping ends in all states, with no timer left', async () => {
+  for (const prepare of [() => {}, (world: ReturnType<typeof createWorld>) => world.changes.setAway(true), (world: ReturnType<typeof createWorld>) => void world.stored.set('changefeed', { holder: 'other', turn: 1, lastsMs: 1_000_000 })]) {
+    const world = createWorld();
+    prepare(world);
+    world.edit(a);
+    const running = world.start();
+    await world.clock.advance(100);
+    await running.stop();
+    expect(running.isOver()).toBe(true);
+    expect(world.clock.pending()).toBe(0);
+  }
+}); // prettier-ignore
+
+test('CF30: past so many names that are not looked at yet no more announcements are read', async () => {
+  const world = createWorld();
+  const { takeIn, end, under } = heldLooks();
+  const running = world.start({ takeIn, limits: { announcedMax: 150, looksMax: 1_000 } });
+  await settle();
+  for (let i = 0; i < 1_000; i++) world.changes.announce(nameOf(`document ${i}`));
+  await settle();
+  // The first by itself, then a hundred at a time.
+  expect(running.watch.status().pending).toBe(201);
+  for (const document of under().slice(0, 100)) end(document);
+  await settle();
+  expect(running.watch.status().pending).toBeGreaterThan(150);
+  expect(running.watch.status().pending).toBeLessThanOrEqual(250);
+  for (let i = 0; i < 20; i++) {
+    for (const document of under()) end(document);
+    await settle();
+  }
+  expect(running.looked).toHaveLength(1_000);
+  await running.stop();
+});
+
+test('CF31: limits that contradict each other are named', () => {
+  expect(watchLimitProblems(watchLimits)).toEqual([]);
+  const wrong = {
+    ...watchLimits,
+    leaseMs: 1_000,
+    leaseRenewMs: 900,
+    looksMax: 4,
+    sweepLooksMax: 4,
+    retryMsMin: 9_000,
+    lookAgainMsMin: 5_000,
+  };
+  expect(watchLimitProblems(wrong)).toHaveLength(4);
+});
