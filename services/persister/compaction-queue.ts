@@ -97,6 +97,13 @@ export class CompactionQueue {
     if (remembered.rest === undefined) this.#enqueue(document);
   }
 
+  /** Tells it that a document was compacted for another reason than its growth, so that `head` stands: what it covers goes later. */
+  compactedBefore(document: DocumentName, head: Head): void {
+    const snapshotBytes = this.#remembered.get(document)?.growth.snapshotBytes ?? 0;
+    this.#learn(document, { ...nothing, snapshotBytes });
+    this.#retireLater(document, head);
+  }
+
   /** Lets go of the documents that `isGone` says so of: another persister looks after them now. */
   forget(isGone: (document: DocumentName) => boolean): void {
     for (const [document, { rest }] of this.#remembered) {
