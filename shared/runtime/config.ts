@@ -67,6 +67,24 @@ export const choice = <const T extends string>(
   about,
 });
 
+/** Anything that `read` makes something of; undefined where it can't. `form` is a word for how it is written. */
+export const parsed = <T>(
+  form: string,
+  read: (written: string) => T | undefined,
+  fallback: NoInfer<T>,
+  about: string,
+): Setting<T> => ({
+  schema: z.string().transform((written, context): T => {
+    const value = read(written);
+    if (value !== undefined) return value;
+    context.addIssue({ code: 'custom', message: `is not what the README says it is` });
+    return z.NEVER;
+  }),
+  fallback,
+  unit: form,
+  about,
+});
+
 /** Yes (`1`) or no (`0`). */
 export const flag = (fallback: boolean, about: string): Setting<boolean> => ({
   schema: z

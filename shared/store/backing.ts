@@ -7,12 +7,11 @@ import type { Logger } from '#shared/runtime/telemetry.ts';
 import type { BackingConfig } from './backing-settings.ts';
 import { findMismatch } from './binding.ts';
 import { clientFor } from './mongo/place.ts';
-import { openMongoStore } from './mongo.ts';
+import { type Database, openDatabase } from './mongo.ts';
 import { waitFor } from './patience.ts';
-import type { Store } from './store.ts';
 
 /** `close` closes all of it. */
-export type Backing = Kafka & { readonly store: Store };
+export type Backing = Kafka & Database;
 
 /**
  * Opens Kafka and MongoDB, and makes sure that they belong together.
@@ -29,13 +28,13 @@ export async function openBacking(
   const connection = connectionOf(config, clientId);
   const kafka = await waitFor(kafkaPlace, () => openKafka(connection, { clock, logger }), patience);
   for (const warning of kafka.warnings) logger.warn({ warning }, 'the topics are set in a way that is dangerous');
-  const store = await waitFor(mongodbPlace, () => openMongoStore({ url: config.mongodbUrl, clock, logger }), patience);
+  const database = await waitFor(mongodbPlace, () => openDatabase({ url: config.mongodbUrl, clock, logger }), patience);
   const both = `${kafkaPlace} (topics ${config.kafkaTopicPrefix}.…) and ${mongodbPlace}`;
-  const problems = await waitFor(both, () => findMismatch(kafka.journal, store, clock), patience);
+  const problems = await waitFor(both, () => findMismatch(kafka.journal, database.store, clock), patience);
   if (problems.length > 0) throw new Error(`${both} do not belong together: ${problems.join('; ')}`);
   const close = async (): Promise<void> => {
     await kafka.close();
-    await store.close();
+    await database.close();
   };
-  return { ...kafka, store, close };
+  return { ...kafka, ...database, close };
 }
