@@ -1,11 +1,13 @@
 /** The settings of the persister as a service: what it stands on, where it tells how it is, and its limits. */
 
 import { readSettings, type SettingValues, variableName } from '#shared/runtime/config.ts';
+import { mirrorSettings } from '#shared/mirror/settings.ts';
 import { processSettings } from '#shared/runtime/process-settings.ts';
 import { processStopMsMax } from '#shared/runtime/shutdown.ts';
 import { backingSettings, checkBackingSettings } from '#shared/store/backing-settings.ts';
 
 import { limitProblems, persisterSettings } from './limits.ts';
+import { mirrorQueueProblems, mirrorQueueSettings } from './mirroring.ts';
 
 const dayMs = 24 * 60 * 60_000;
 
@@ -17,7 +19,14 @@ const ownDefaults = {
   segmentWritesMax: { ...persisterSettings.segmentWritesMax, fallback: 256 },
 };
 
-export const persisterServiceSettings = { ...processSettings, ...backingSettings, ...persisterSettings, ...ownDefaults };
+export const persisterServiceSettings = {
+  ...processSettings,
+  ...backingSettings,
+  ...mirrorSettings,
+  ...mirrorQueueSettings,
+  ...persisterSettings,
+  ...ownDefaults,
+};
 
 export type PersisterConfig = SettingValues<typeof persisterServiceSettings>;
 
@@ -27,7 +36,7 @@ export function readConfig(
 ): { readonly config: PersisterConfig } | { readonly faults: readonly string[] } {
   const read = readSettings(persisterServiceSettings, environment);
   if ('faults' in read) return read;
-  const faults = [...limitProblems(read.values), ...checkBackingSettings(read.values)];
+  const faults = [...limitProblems(read.values), ...mirrorQueueProblems(read.values), ...checkBackingSettings(read.values)];
   const { stopMsMax } = read.values;
   if (stopMsMax >= processStopMsMax)
     faults.push(

@@ -3,6 +3,8 @@
  */
 
 import { randomUUID } from 'node:crypto';
+import { hasMirror, mirrorLimitsBy, mirrorThreadLimits, rootKindsBy } from '#shared/mirror/settings.ts';
+import { createMirrorThread } from '#shared/mirror/thread.ts';
 import { systemClock } from '#shared/runtime/clock.ts';
 import { createRegistry } from '#shared/runtime/metrics.ts';
 import { urlOf } from '#shared/runtime/process-settings.ts';
@@ -13,7 +15,7 @@ import type { Logger } from '#shared/runtime/telemetry.ts';
 import { openBacking } from '#shared/store/backing.ts';
 
 import { type PersisterConfig, readConfig } from './config.ts';
-import { registerPersisterMetrics } from './metrics.ts';
+import { registerMirrorMetrics, registerPersisterMetrics } from './metrics.ts';
 import { type Persister, startPersister } from './persister.ts';
 
 async function run(config: PersisterConfig, logger: Logger): Promise<void> {
@@ -29,7 +31,8 @@ async function run(config: PersisterConfig, logger: Logger): Promise<void> {
     condition: () => condition(),
   });
   const backing = await openBacking(config, { clientId: `inkstream-persister-${randomUUID()}`, clock: systemClock, logger });
-  const { journal, store, sharePartitions, deadLetters } = backing;
+  const { journal, store, mirrors, sharePartitions, deadLetters } = backing;
+  const thread = createMirrorThread(systemClock, mirrorThreadLimits(config), config.mirrorBytesMax);
   const persister: Persister = startPersister({
     journal,
     store,
@@ -39,6 +42,17 @@ async function run(config: PersisterConfig, logger: Logger): Promise<void> {
     logger,
     metrics: registerPersisterMetrics(registry, () => persister.lag()),
     deadLetter: deadLetters.append,
+    namedSnapshots: mirrors.listNamedSnapshots,
+    mirroring: {
+      mirrors,
+      ...thread,
+      roots: rootKindsBy(config),
+      makeRev: randomUUID,
+      mirrorLimits: mirrorLimitsBy(config),
+      queueLimits: config,
+      hasMirror: hasMirror(config),
+      written: registerMirrorMetrics(registry, () => persister.status().mirrorsWaiting),
+    },
   });
   condition = () => ({ persister: { ...persister.status(), lag: persister.lag() } });
   onStop(logger, async () => {

@@ -2,6 +2,7 @@
 
 import { countFrom, countKindsFrom, gaugeFrom, histogram, type Registry } from '#shared/runtime/metrics.ts';
 
+import type { Mirroring } from './mirroring.ts';
 import type { PersisterLag, PersisterMetrics } from './reporting.ts';
 
 const secondsBuckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60];
@@ -38,5 +39,22 @@ export function registerPersisterMetrics(registry: Registry, lag: () => Persiste
     failed: (error) => {
       errors.set(error, (errors.get(error) ?? 0) + 1);
     },
+  };
+}
+
+/** What it counts of mirrors, where it keeps them. Returned: to be told of each one that was written. */
+export function registerMirrorMetrics(registry: Registry, waiting: () => number): Mirroring['written'] {
+  let bytes = 0;
+  const writing = histogram(
+    registry,
+    'inkstream_persister_mirror_seconds',
+    'Writing one mirror, with the snapshot that it is made from',
+    secondsBuckets,
+  );
+  countFrom(registry, 'inkstream_persister_mirror_bytes_total', 'Bytes of the values written into mirrors', () => bytes);
+  gaugeFrom(registry, 'inkstream_persister_mirrors_waiting', 'Documents that wait for their mirrors', waiting);
+  return ({ valueBytes, ms }) => {
+    bytes += valueBytes;
+    writing.observe(ms / 1000);
   };
 }

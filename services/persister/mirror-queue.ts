@@ -11,6 +11,7 @@ import type { DocumentName } from '#shared/document/name.ts';
 import type { Clock, Timer } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { backoffMs, pause } from '#shared/runtime/waiting.ts';
+import type { Head } from '#shared/store/store.ts';
 
 import { createAlarm } from './alarm.ts';
 import { type MirrorContext, type MirrorIntervals, nextMirrorMs, refreshMirror, type Refreshed } from './mirror.ts';
@@ -34,7 +35,10 @@ export type MirrorQueueContext = MirrorContext & {
   /** Whether this persister looks after a document, and the document is to have a mirror. */
   readonly isMine: (document: DocumentName) => boolean;
   /** A mirror was written. Must not throw. */
-  readonly onWritten: (mirror: { readonly valueBytes: number; readonly ms: number }) => void;
+  readonly onWritten: (
+    document: DocumentName,
+    mirror: { readonly head: Head; readonly valueBytes: number; readonly ms: number },
+  ) => void;
   readonly onFailed: (error: Extract<PersisterError, 'store-unavailable' | 'mirror-failed'>) => void;
 };
 
@@ -56,6 +60,7 @@ export class MirrorQueue {
   readonly #waiting = new Map<DocumentName, Waiting>();
   readonly #due = new Set<DocumentName>();
   readonly #written = new Map<DocumentName, Written>();
+  #sweepNow = new AbortController();
 
   constructor(context: MirrorQueueContext) {
     this.#context = context;
@@ -78,6 +83,11 @@ export class MirrorQueue {
     if (waiting.failures === 0) this.#wakeAt(document, waiting, nextMirrorMs({ ...waiting, writtenMs, valueBytes }, queueLimits));
   }
 
+  /** Tells it that other documents may be its own now: all mirrors are looked at at once, and not when the next sweep is due. */
+  lookAtAll(): void {
+    this.#sweepNow.abort();
+  }
+
   /** Documents that wait for their mirrors. */
   get size(): number {
     return this.#waiting.size;
@@ -88,8 +98,9 @@ export class MirrorQueue {
     const { draining, queueLimits, clock } = this.#context;
     const sweeping = async (): Promise<void> => {
       while (!draining.aborted) {
+        this.#sweepNow = new AbortController();
         await this.#sweep();
-        await pause(clock, queueLimits.mirrorSweepMs, draining);
+        await pause(clock, queueLimits.mirrorSweepMs, AbortSignal.any([draining, this.#sweepNow.signal]));
       }
     };
     const writing = async (): Promise<void> => {
@@ -149,7 +160,7 @@ export class MirrorQueue {
         this.#written.delete(document);
         this.#written.set(document, { writtenMs: nowMs, valueBytes: refreshed.valueBytes });
         this.#bound(this.#written, queueLimits.mirrorDocumentsMax, () => {});
-        onWritten({ valueBytes: refreshed.valueBytes, ms: nowMs - startedMs });
+        onWritten(document, { head: refreshed.head, valueBytes: refreshed.valueBytes, ms: nowMs - startedMs });
         return;
       }
       case 'not-now':

@@ -13,19 +13,22 @@
  */
 
 import { mergeUpdates } from '#shared/document/merge.ts';
+import type { DocumentName } from '#shared/document/name.ts';
 import type { Journal, Offset, Partition } from '#shared/journal/journal.ts';
 import type { SharePartitions } from '#shared/journal/sharing.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { pause } from '#shared/runtime/waiting.ts';
 import { findMismatch } from '#shared/store/binding.ts';
-import { partBytesMax, type Store, StoreUnavailable } from '#shared/store/store.ts';
+import { type Head, partBytesMax, type Store, StoreUnavailable } from '#shared/store/store.ts';
 
 import type { NamedSnapshots } from './compaction.ts';
 import { CompactionQueue } from './compaction-queue.ts';
 import { type Compactor, createCompactionThread } from './compaction-thread.ts';
 import { type Allowance, createAllowance } from './intake.ts';
 import { limitProblems, type PersisterLimits } from './limits.ts';
+import { MirrorQueue } from './mirror-queue.ts';
+import type { Mirroring } from './mirroring.ts';
 import { PartitionPersister } from './partition.ts';
 import type { CompactionStatus, DeadLetterOffice, PartitionStatus, PersisterLag, PersisterMetrics } from './reporting.ts';
 import { isUnavailable, persevere, type Retrying, unavailableKind } from './retry.ts';
@@ -50,6 +53,8 @@ export type PersisterParts = {
   readonly partBytes?: number;
   /** Snapshots that must stay though a later head covers them. None if not given. */
   readonly namedSnapshots?: NamedSnapshots;
+  /** Where mirrors are kept up behind what is stored; they are not, if not given. */
+  readonly mirroring?: Mirroring;
 };
 
 /** `refused` is final: somebody has to look at what is configured. */
@@ -65,6 +70,8 @@ export type PersisterStatus = {
   readonly journal: { readonly ok: boolean; readonly reason: string | undefined };
   readonly partitions: readonly PartitionStatus[];
   readonly compaction: CompactionStatus;
+  /** Documents that wait for their mirrors. */
+  readonly mirrorsWaiting: number;
 };
 
 export type Persister = {
@@ -78,6 +85,8 @@ export type Persister = {
    * the partition is not persisted here.
    */
   readonly storeThrough: (partition: Partition, upto: Offset) => Promise<void>;
+  /** To be told of a head that was made for a mirror: what it covers is deleted later, as after a compaction of the persister's own. */
+  readonly compactedBefore: (document: DocumentName, head: Head) => void;
   /** Stores what was gathered if the store answers, gives the partitions back, and lets go of everything, within `stopMsMax`. Resolves always; may be called again. */
   readonly stop: () => Promise<void>;
 };
@@ -91,7 +100,9 @@ export function startPersister(parts: PersisterParts): Persister {
   const allowance = createAllowance(limits.gatherBytesMax);
   const retrying = { clock, random, draining, retryMsMin: limits.retryMsMin, retryMsMax: limits.retryMsMax };
   const compaction = new CompactionQueue({ ...parts, compactor, partBytes, draining, random });
-  const share = new Share(createPartitions(parts, retrying, allowance, compaction));
+  const isOurs = (document: DocumentName): boolean => share.partitions?.has(journal.partitionOf(document)) === true;
+  const mirrors = keepMirrors({ ...parts, compactor, partBytes, draining, random }, compaction, isOurs);
+  const share = new Share(createPartitions(parts, retrying, allowance, compaction, mirrors));
   const begunMs = clock.monotonic();
   let journalFailure: string | undefined;
 
@@ -104,6 +115,7 @@ export function startPersister(parts: PersisterParts): Persister {
       logger.info({ partitions: [...partitions].toSorted((a, b) => a - b) }, 'these partitions are persisted here');
       compaction.forget((document) => !partitions.has(journal.partitionOf(document)));
       share.take(partitions);
+      mirrors?.lookAtAll();
     });
     const drained = async (): Promise<void> => {
       await aborted(draining);
@@ -116,7 +128,7 @@ export function startPersister(parts: PersisterParts): Persister {
     const asking = keepAsking(parts, share, draining, askForEnd, (failure) => (journalFailure = failure));
     // By itself: a store that takes its time must not hold up how far it is behind.
     const looking = keepAsking(parts, share, draining, (persister) => persister.lookAtStore());
-    await Promise.all([drained(), compaction.run(), asking, looking]);
+    await Promise.all([drained(), compaction.run(), mirrors?.run(), asking, looking]);
   };
   const ended = run();
 
@@ -138,8 +150,10 @@ export function startPersister(parts: PersisterParts): Persister {
       const states = share.persisters.map((partition) => partition.status());
       const journalState = { ok: journalFailure === undefined, reason: journalFailure };
       const ok = journalState.ok && share.partitions !== undefined && states.every(({ state }) => state.kind === 'following');
-      return { ok, journal: journalState, partitions: states, compaction: compaction.status() };
+      const mirrorsWaiting = mirrors?.size ?? 0;
+      return { ok, journal: journalState, partitions: states, compaction: compaction.status(), mirrorsWaiting };
     },
+    compactedBefore: (document, head) => compaction.compactedBefore(document, head),
     storeThrough: async (partition, upto) => {
       const persister = share.persisters.find((one) => one.partition === partition);
       if (persister === undefined) throw new StoreUnavailable(`partition ${partition} is not persisted here`);
@@ -164,12 +178,37 @@ async function checkStart(parts: PersisterParts, retrying: Omit<Retrying, 'onUna
   return reason === '' ? { kind: 'started' } : { kind: 'refused', reason };
 }
 
+type Parts = PersisterParts &
+  Required<Pick<PersisterParts, 'compactor' | 'partBytes' | 'random'>> & { readonly draining: AbortSignal };
+
+function keepMirrors(
+  { mirroring, ...parts }: Parts,
+  compaction: CompactionQueue,
+  isOurs: (document: DocumentName) => boolean,
+): MirrorQueue | undefined {
+  if (mirroring === undefined) return undefined;
+  const { hasMirror, written, end, ...mirrors } = mirroring;
+  parts.draining.addEventListener('abort', () => void end()); // what is under way gives up
+  return new MirrorQueue({
+    ...parts,
+    ...mirrors,
+    namedSnapshots: mirrors.mirrors.listNamedSnapshots,
+    isMine: (document) => isOurs(document) && hasMirror(document),
+    onWritten: (document, { head, ...mirror }) => {
+      compaction.compactedBefore(document, head);
+      written(mirror);
+    },
+    onFailed: parts.metrics.failed,
+  });
+}
+
 /** Makes the persister of a partition. What it stores after the partition has left is for its next owner to compact. */
 function createPartitions(
   parts: PersisterParts,
   retrying: Omit<Retrying, 'onUnavailable'>,
   allowance: Allowance,
   compaction: CompactionQueue,
+  mirrors: MirrorQueue | undefined,
 ): (partition: Partition, draining: AbortSignal) => PartitionPersister {
   const { merge = mergeUpdates } = parts;
   return (partition, draining) =>
@@ -180,7 +219,9 @@ function createPartitions(
       allowance,
       retrying: { ...retrying, draining },
       onStored: (document, segments, bytes) => {
-        if (!draining.aborted) compaction.grew(document, segments, bytes);
+        if (draining.aborted) return;
+        compaction.grew(document, segments, bytes);
+        mirrors?.changed(document);
       },
     });
 }

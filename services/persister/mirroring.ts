@@ -1,0 +1,40 @@
+/** Mirrors, for a persister that keeps them: what it takes, and what may be set. */
+
+import type { DocumentName } from '#shared/document/name.ts';
+import { amount, duration, variableName } from '#shared/runtime/config.ts';
+
+import type { MirrorQueueContext, MirrorQueueLimits } from './mirror-queue.ts';
+
+export const mirrorQueueSettings = {
+  mirrorSettleMs: duration(200, 'how long a document has to be left alone before its mirror is written', 0),
+  mirrorIntervalMsMin: duration(1_000, 'the shortest time between two writes of one mirror, while people type'),
+  mirrorBytesPerMs: amount('bytes', 200, 'of the mirror that add a millisecond to that time: large ones are written less often'),
+  mirrorIntervalMsMax: duration(30_000, 'the longest such time'),
+  mirrorRetryMsMin: duration(
+    100,
+    'the first wait before a mirror is tried again that could not be written, since an edit in it is to be taken in first or the database was away; it doubles, with jitter',
+  ),
+  mirrorRetryMsMax: duration(5_000, 'the longest such wait'),
+  mirrorSweepMs: duration(600_000, 'how often all mirrors are looked at, in case one was forgotten'),
+  mirrorDocumentsMax: amount('documents', 10_000, 'that wait for their mirrors; of more of them the next sweep sees to it'),
+};
+
+/** What contradicts what, a line each. */
+export function mirrorQueueProblems(limits: MirrorQueueLimits): readonly string[] {
+  const pairs = [
+    ['mirrorIntervalMsMin', 'mirrorIntervalMsMax'],
+    ['mirrorRetryMsMin', 'mirrorRetryMsMax'],
+  ] as const;
+  return pairs
+    .filter(([less, more]) => limits[less] > limits[more])
+    .map(([less, more]) => `${variableName(less)} (${limits[less]}) is more than ${variableName(more)} (${limits[more]})`);
+}
+
+export type Mirroring = Pick<MirrorQueueContext, 'mirrors' | 'work' | 'roots' | 'makeRev' | 'mirrorLimits' | 'queueLimits'> & {
+  /** Whether a document is to have a mirror. */
+  readonly hasMirror: (document: DocumentName) => boolean;
+  /** A mirror was written. Must not throw. */
+  readonly written: (mirror: { readonly valueBytes: number; readonly ms: number }) => void;
+  /** Ends the work on what is under way. */
+  readonly end: () => Promise<void>;
+};
