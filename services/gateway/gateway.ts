@@ -6,7 +6,7 @@
  */
 
 import { Appender } from '#gateway/appender.ts';
-import { createRestDoor, type RestDoor, restPath } from '#gateway/doors/rest.ts';
+import { createRestDoor, type RestDoor, type RestLimits, restPath } from '#gateway/doors/rest.ts';
 import { YWebsocketSession, type DoorParts } from '#gateway/doors/y-websocket.ts';
 import {
   type Admitted,
@@ -54,12 +54,15 @@ export type GatewayParts = Pick<EdgeParts, 'host' | 'port'> &
     readonly refusesForeignPages: boolean;
     /** Why nothing may be written now, or undefined. */
     readonly writersMustWait: () => string | undefined;
-    /**
-     * Documents as JSON, where this process has them. It is given what makes everything durable that was sent to this gateway until then; that resolves also where it could not be
-     * made so.
-     */
-    readonly jsonDocuments?: (settle: () => Promise<void>) => JsonDocuments;
+    /** Documents as JSON, where this process has them. */
+    readonly json?: JsonDoorParts;
   };
+
+export type JsonDoorParts = {
+  /** `settle` makes everything durable that was sent to this gateway until then; it resolves also where that could not be made so. */
+  readonly open: (settle: () => Promise<void>) => JsonDocuments;
+  readonly limits: RestLimits;
+};
 
 export type Gateway = {
   readonly port: number;
@@ -222,15 +225,15 @@ function admissionBy(
 
 /** The JSON door, where there are documents as JSON. */
 function restDoorOf(parts: GatewayParts, { schedule, appender }: Assembly, isDraining: () => boolean): RestDoor | undefined {
-  const { jsonDocuments, limits, logger, refusesForeignPages, writersMustWait } = parts;
-  if (jsonDocuments === undefined) return undefined;
+  const { json, logger, refusesForeignPages, writersMustWait } = parts;
+  if (json === undefined) return undefined;
   const settle = (): Promise<void> => {
     schedule.run();
     return appender.drained();
   };
   return createRestDoor({
-    documents: jsonDocuments(settle),
-    limits,
+    documents: json.open(settle),
+    limits: json.limits,
     refusesForeignPages,
     isDraining,
     writersMustWait,

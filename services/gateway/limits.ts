@@ -83,16 +83,6 @@ export const gatewayLimitSettings = {
   missedBytesMax: amount('bytes', miB, 'recent updates that a document keeps for its slow sessions', 0),
   keepAliveMs: duration(20_000, 'a connection to which nothing was sent for so long is sent an empty frame', 100, 25_000),
 
-  // The JSON door.
-  jsonBodyBytesMax: amount(
-    'bytes',
-    8 * miB,
-    'longest body of a request with JSON; a longer one is refused (413)',
-    kiB,
-    1024 * miB,
-  ),
-  jsonRequestsMax: amount('requests', 32, 'requests for JSON at once; further ones are refused for now (503)'),
-
   // The journal.
   appendIntervalMs: duration(4, 'shortest time between two appends under load', 0, 1000),
   unsavedBytesMax: amount('bytes', 64 * miB, 'edits that wait for the journal; past it their documents are closed (1013)', kiB),

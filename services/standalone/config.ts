@@ -5,7 +5,8 @@
 import { checkDoor, doorSettings } from '#gateway/door-settings.ts';
 import { checkGatewayLimits, gatewayLimitSettings } from '#gateway/limits.ts';
 import { limitProblems, persisterSettings } from '#persister/limits.ts';
-import { duration, readSettings, type SettingValues, text } from '#shared/runtime/config.ts';
+import { mirrorSettings } from '#shared/mirror/settings.ts';
+import { amount, duration, readSettings, type SettingValues, text } from '#shared/runtime/config.ts';
 
 export const diskSettings = {
   dataDir: text(
@@ -21,7 +22,27 @@ export const diskSettings = {
   ),
 };
 
-export const standaloneSettings = { ...doorSettings, ...diskSettings, ...gatewayLimitSettings, ...persisterSettings };
+const mebibyte = 1024 * 1024;
+
+export const jsonSettings = {
+  jsonBodyBytesMax: amount(
+    'bytes',
+    8 * mebibyte,
+    'longest body of a request with JSON; a longer one is refused (413)',
+    1024,
+    1024 * mebibyte,
+  ),
+  jsonRequestsMax: amount('requests', 32, 'requests for documents as JSON at once; further ones are refused for now (503)'),
+};
+
+export const standaloneSettings = {
+  ...doorSettings,
+  ...diskSettings,
+  ...jsonSettings,
+  ...mirrorSettings,
+  ...gatewayLimitSettings,
+  ...persisterSettings,
+};
 
 export type StandaloneConfig = SettingValues<typeof standaloneSettings>;
 

@@ -23,18 +23,26 @@ import type { DocumentName } from '#shared/document/name.ts';
 import type { Offset, Partition } from '#shared/journal/journal.ts';
 import { readSnapshot } from '#shared/mirror/base.ts';
 import { hashOfValue, isClean, ownBookkeeping, sameSnapshot, sealed } from '#shared/mirror/bookkeeping.ts';
+import { variableName } from '#shared/runtime/config.ts';
+import { nextTurn } from '#shared/runtime/slices.ts';
 import { pause } from '#shared/runtime/waiting.ts';
 import { emptySnapshot, type Bookkeeping, type Mirror, type StoredValue } from '#shared/store/mirrors.ts';
-import { StoreUnavailable } from '#shared/store/store.ts';
+import { type Head, StoreUnavailable } from '#shared/store/store.ts';
 
 import type { JsonWork } from './json-work.ts';
+import type { ShownNow, ShownValues } from './shown-values.ts';
 
 export type JsonContext = TakeContext & {
   readonly work: JsonWork;
+  readonly shownValues: ShownValues;
   /** Brings the mirror of a document up to what is stored, if it may be written. */
   readonly refresh: (document: DocumentName) => Promise<Refreshed>;
+  /** Told of each head that a refresh has made. */
+  readonly compactedBefore: (document: DocumentName, head: Head) => void;
   readonly storeThrough: (partition: Partition, upto: Offset) => Promise<void>;
   readonly hurry: () => () => void;
+  /** Whether a document is to have a mirror. */
+  readonly hasMirror: (document: DocumentName) => boolean;
 };
 
 /** How long journal and store may take with what was sent until now, in milliseconds; then they are away. */
@@ -46,18 +54,15 @@ const waitMs = 100;
 /** Edits on top of one snapshot, and bytes of what is stored since, past which a new snapshot is cheaper than to look whether anything else came. */
 const appliedMax = 64;
 const containedBytesMax = 256 * 1024;
+/** Names that are asked for at once when what is half done is looked for. */
+const namesAtOnce = 100;
 
 /** A document as it is, and its mirror, which says the same. */
 type Standing =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'unfit'; readonly reason: string }
-  | {
-      readonly kind: 'shown';
-      readonly mirror: Mirror;
-      /** As it would be written now; the mirror's own may say the same in other words, those of its author. */
-      readonly value: StoredValue;
-      readonly unrepresented: readonly string[];
-    };
+  /** The mirror's own value may say the same in other words, those of its author. */
+  | ({ readonly kind: 'shown'; readonly mirror: Mirror } & ShownNow);
 
 /** Each call for a document begins when the ones before it are done. */
 type Queue = <T>(document: DocumentName, run: () => Promise<T>) => Promise<T>;
@@ -95,14 +100,17 @@ export function createJsonDocuments(context: JsonContext): StandaloneDocuments {
     });
   return {
     open: (settle) => ({
-      look: (document) => hurried(document, async () => look(await bringUp(document, settle, context), context)),
+      look: (document) => hurried(document, async () => lookOf(await bringUp(document, settle, context))),
       change: (document, change, precondition) =>
         hurried(document, () => makeChange(document, change, precondition, settle, context)),
     }),
     finishAll: async () => {
       for (let after: DocumentName | undefined; ;) {
         const documents = await context.mirrors.listDocuments(after, namesAtOnce).catch(() => []);
-        for (const document of documents) await inTurn(document, () => takeAll(document, context)).catch(() => {}); // the next request says why
+        for (const document of documents.filter(context.hasMirror)) {
+          await inTurn(document, () => takeAll(document, context)).catch(() => {}); // the next request says why
+          await nextTurn();
+        }
         after = documents.at(-1);
         if (after === undefined) return;
       }
@@ -110,12 +118,10 @@ export function createJsonDocuments(context: JsonContext): StandaloneDocuments {
   };
 }
 
-const namesAtOnce = 100;
-
-async function look(standing: Standing, { work }: JsonContext): Promise<JsonLook> {
+function lookOf(standing: Standing): JsonLook {
   if (standing.kind !== 'shown') return standing;
-  const { value, unrepresented } = standing;
-  return { kind: 'found', representation: await work.represent(value), unrepresented };
+  const { representation, unrepresented } = standing;
+  return { kind: 'found', representation, unrepresented };
 }
 
 async function makeChange(
@@ -129,8 +135,8 @@ async function makeChange(
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const standing = await bringUp(document, settle, context);
     if (standing.kind === 'unfit') return { kind: 'refused', reason: standing.reason };
-    const value = standing.kind === 'shown' ? standing.value : undefined;
-    const etag = value === undefined ? undefined : (await work.represent(value)).etag;
+    const { value, etag } =
+      standing.kind === 'shown' ? { value: standing.value, etag: standing.representation.etag } : noDocument;
     if (!precondition(etag)) return { kind: 'precondition-failed', etag };
 
     const wanted = await work.want(value, change);
@@ -152,6 +158,13 @@ async function makeChange(
   }
   throw tooBusy(document);
 }
+
+const leftOut: Standing = {
+  kind: 'unfit',
+  reason: `this document is left out of what can be had and changed as JSON (${variableName('mirrorLeftOut')})`,
+};
+
+const noDocument = { value: undefined, etag: undefined };
 
 /**
  * A mirror for a document that there is not yet. With our bookkeeping in it, so that what its author saw is known to be nothing, also if somebody begins to type in this very moment. Whether the value can
@@ -186,7 +199,8 @@ async function takeAll(document: DocumentName, context: JsonContext): Promise<Ex
 
 /** The document as it is now, everything included that was sent until now. */
 async function bringUp(document: DocumentName, settle: () => Promise<void>, context: JsonContext): Promise<Standing> {
-  const { clock, journal, storeThrough, mirrors, refresh } = context;
+  const { clock, journal, storeThrough, mirrors, refresh, compactedBefore, hasMirror } = context;
+  if (!hasMirror(document)) return leftOut;
   const partition = journal.partitionOf(document);
   await inTime(settle(), clock);
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
@@ -195,15 +209,15 @@ async function bringUp(document: DocumentName, settle: () => Promise<void>, cont
     if (current !== undefined) return current;
 
     const refreshed = await refresh(document);
+    if (refreshed.kind === 'written') compactedBefore(document, refreshed.head);
     switch (refreshed.kind) {
       case 'written':
       case 'current': {
         const mirror = await mirrors.readMirror(document);
         const own = mirror === undefined ? undefined : ownBookkeeping(document, mirror);
         if (mirror === undefined || own === undefined) break;
-        if (refreshed.kind === 'current') return shown(document, mirror, own, context);
-        if (own.omitted !== undefined) return { kind: 'unfit', reason: own.omitted };
-        return { kind: 'shown', mirror, value: mirror.value, unrepresented: mirror.inkstream?.unrepresented ?? [] };
+        if (refreshed.kind === 'written') await rememberWritten(mirror, own, context);
+        return shown(document, mirror, own, context);
       }
       case 'not-now':
         if (refreshed.why === 'edited') await takeAll(document, context);
@@ -231,14 +245,33 @@ async function inTime(settled: Promise<void>, clock: JsonContext['clock']): Prom
   }
 }
 
+/** A mirror that was just written has the words in which it would be written now. */
+async function rememberWritten(
+  { value, inkstream }: Mirror,
+  own: Bookkeeping,
+  { work, shownValues }: JsonContext,
+): Promise<void> {
+  if (own.omitted !== undefined) return;
+  shownValues.keep(own.rev, {
+    value,
+    representation: await work.represent(value),
+    unrepresented: inkstream?.unrepresented ?? [],
+  });
+}
+
 /** What a clean mirror stands for, in the words in which it would be written now. */
 async function shown(document: DocumentName, mirror: Mirror, own: Bookkeeping, context: JsonContext): Promise<Standing> {
-  const { store, work, roots } = context;
+  const { store, work, roots, shownValues } = context;
+  const known = shownValues.of(own.rev);
+  if (known !== undefined) return { kind: 'shown', mirror, ...known };
   const updates = await readSnapshot(store, document, own.snapshot);
   if (updates === undefined) throw new StoreUnavailable(`the snapshot of the mirror of ${JSON.stringify(document)} is not there`);
   const base = { updates: [...updates, ...own.applied.map(({ update }) => update)], roots: roots(document) };
   const { value, omitted, unrepresented } = await work.show(base);
-  return omitted === undefined ? { kind: 'shown', mirror, value, unrepresented } : { kind: 'unfit', reason: omitted };
+  if (omitted !== undefined) return { kind: 'unfit', reason: omitted };
+  const now = { value, representation: await work.represent(value), unrepresented };
+  shownValues.keep(own.rev, now);
+  return { kind: 'shown', mirror, ...now };
 }
 
 /**
@@ -272,6 +305,6 @@ async function etagOfMirror(document: DocumentName, context: JsonContext): Promi
   const mirror = await context.mirrors.readMirror(document);
   const own = mirror === undefined ? undefined : ownBookkeeping(document, mirror);
   const standing = mirror === undefined || own === undefined ? undefined : await shown(document, mirror, own, context);
-  if (standing?.kind === 'shown') return (await context.work.represent(standing.value)).etag;
+  if (standing?.kind === 'shown') return standing.representation.etag;
   throw new StoreUnavailable('the change was made, and what the document is now can not be told');
 }

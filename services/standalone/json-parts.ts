@@ -7,9 +7,8 @@ import type { Compactor } from '#persister/compaction-thread.ts';
 import type { PersisterLimits } from '#persister/limits.ts';
 import { refreshMirror } from '#persister/mirror.ts';
 import type { Persister } from '#persister/persister.ts';
-import type { RootKinds } from '#shared/document/json/roots.ts';
 import type { Journal } from '#shared/journal/journal.ts';
-import { mirrorLimits } from '#shared/mirror/limits.ts';
+import { hasMirror, mirrorLimitsBy, type MirrorSettings, mirrorThreadLimits, rootKindsBy } from '#shared/mirror/settings.ts';
 import { systemClock } from '#shared/runtime/clock.ts';
 import type { Environment } from '#shared/runtime/lmdb.ts';
 import type { MirrorStore } from '#shared/store/mirrors.ts';
@@ -17,11 +16,12 @@ import { partBytesMax, type Store } from '#shared/store/store.ts';
 
 import { createJsonDocuments, type StandaloneDocuments } from './json-documents.ts';
 import { createJsonThread } from './json-thread.ts';
+import { createShownValues } from './shown-values.ts';
 
 export type JsonParts = StandaloneDocuments & { readonly end: () => Promise<void> };
 
-/** What a root is, is told from what is in it. */
-const inferred: RootKinds = () => new Map();
+/** What is remembered of documents that were asked for as JSON, in bytes. */
+const shownBytesMax = 32 * 1024 * 1024;
 
 export function startJsonParts(parts: {
   readonly environment: Environment;
@@ -30,13 +30,13 @@ export function startJsonParts(parts: {
   readonly mirrors: MirrorStore;
   readonly compactor: Compactor;
   readonly persister: Persister;
-  readonly config: PersisterLimits;
+  readonly config: PersisterLimits & MirrorSettings;
 }): JsonParts {
   const { environment, journal, store, mirrors, compactor, persister, config } = parts;
-  const limits = { answerMsMax: config.compactionMsMax, heapMbMax: config.compactionHeapMbMax, idleMs: config.compactionIdleMs };
-  const thread = createJsonThread(systemClock, limits, mirrorLimits.valueBytesMax);
+  const mirrorLimits = mirrorLimitsBy(config);
+  const thread = createJsonThread(systemClock, mirrorThreadLimits(config), mirrorLimits.valueBytesMax);
   const ending = new AbortController();
-  const shared = { mirrors, store, journal, work: thread.work, roots: inferred, makeRev: randomUUID };
+  const shared = { mirrors, store, journal, work: thread.work, roots: rootKindsBy(config), makeRev: randomUUID };
   const mirrorContext = {
     ...shared,
     compactor,
@@ -54,8 +54,11 @@ export function startJsonParts(parts: {
     doubts: createDoubts(systemClock, mirrorLimits.doubtMs),
     origin: randomUUID(),
     refresh: (document) => refreshMirror(document, mirrorContext),
+    shownValues: createShownValues(shownBytesMax),
+    compactedBefore: persister.compactedBefore,
     storeThrough: persister.storeThrough,
     hurry: environment.hurry,
+    hasMirror: hasMirror(config),
   });
   return {
     ...documents,

@@ -68,7 +68,7 @@ async function run(config: StandaloneConfig, logger: Logger): Promise<void> {
     origin: randomUUID(),
     pages: readPages(pagesFolder),
     writersMustWait: () => (persister.lag().records > config.storeLagRecordsMax ? 'the store is too far behind' : undefined),
-    jsonDocuments: json.open,
+    json: { open: json.open, limits: config },
     condition: () => ({ persister: { ...persister.status(), lag: persister.lag() } }),
   });
   // Before anybody knows that it is ready: who knows may tell it to stop.

@@ -3,7 +3,7 @@
 import { createClients } from '#changefeed/clients.ts';
 import { createDoubts } from '#changefeed/doubts.ts';
 import type { JsonDocuments, JsonOutcome, Precondition } from '#gateway/json-documents.ts';
-import { persisterLimits } from '#persister/limits.ts';
+import { type PersisterLimits, persisterLimits } from '#persister/limits.ts';
 import { refreshMirror } from '#persister/mirror.ts';
 import { startPersister, type Persister } from '#persister/persister.ts';
 import { compact } from '#shared/document/compact.ts';
@@ -19,6 +19,7 @@ import { valueForm } from '#shared/store/mirror-values.ts';
 import { partBytesMax } from '#shared/store/store.ts';
 import { createJsonDocuments } from '#standalone/json-documents.ts';
 import { textWork } from '#standalone/json-work.ts';
+import { createShownValues } from '#standalone/shown-values.ts';
 import { silentLogger } from '#test/harness/memory-gateway.ts';
 import { compactorOf } from '#test/simulation/persister/world.ts';
 
@@ -44,12 +45,14 @@ export type DeskOptions = {
   /** Called before and after each write of anything, with its name. */
   readonly step?: (name: string) => void | Promise<void>;
   readonly settle?: () => Promise<void>;
+  readonly limits?: Partial<PersisterLimits>;
 };
 
 export async function openDesk({
   disks = createDisks(),
   step = () => {},
   settle = async () => {},
+  limits: changed,
 }: DeskOptions = {}): Promise<Desk> {
   const onStep = (name: string, moment: string): void | Promise<void> => step(`${moment} ${name}`);
   const journal = createMemoryJournal({ disk: disks.journal, step: onStep });
@@ -65,7 +68,7 @@ export async function openDesk({
     store,
     sharePartitions: allPartitions(1),
     clock: systemClock,
-    limits: persisterLimits,
+    limits: { ...persisterLimits, ...changed },
     logger: silentLogger,
     metrics: { flushed: () => {}, compacted: () => {}, deadLettered: () => {}, failed: () => {} },
     deadLetter: () => {},
@@ -100,8 +103,11 @@ export async function openDesk({
     doubts: createDoubts(systemClock, 0),
     origin: identity,
     refresh: (document) => refreshMirror(document, { ...rewriting, namedSnapshots: mirrors.listNamedSnapshots }),
+    shownValues: createShownValues(64 * 1024),
+    compactedBefore: persister.compactedBefore,
     storeThrough: persister.storeThrough,
     hurry: () => () => {},
+    hasMirror: (document) => !document.startsWith('drafts/'),
   });
   return {
     documents: documents.open(settle),

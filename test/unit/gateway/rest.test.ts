@@ -3,6 +3,7 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
+import type { RestLimits } from '#gateway/doors/rest.ts';
 import { type Gateway, type GatewayParts, startGateway } from '#gateway/gateway.ts';
 import type { JsonChange, JsonDocuments, JsonLook, JsonOutcome } from '#gateway/json-documents.ts';
 import { JournalUnavailable } from '#shared/journal/journal.ts';
@@ -67,8 +68,18 @@ const gatewayParts = (): GatewayParts => ({
   writersMustWait: () => undefined,
 });
 
-async function start(told: Told, parts: Partial<GatewayParts> = {}): Promise<Gateway & { readonly url: string }> {
-  const gateway = await startGateway({ ...gatewayParts(), jsonDocuments: () => documentsOf(told), ...parts });
+const restLimits: RestLimits = { jsonBodyBytesMax: 1024 * 1024, jsonRequestsMax: 32 };
+
+async function start(
+  told: Told,
+  parts: Partial<GatewayParts> = {},
+  limits: Partial<RestLimits> = {},
+): Promise<Gateway & { readonly url: string }> {
+  const gateway = await startGateway({
+    ...gatewayParts(),
+    json: { open: () => documentsOf(told), limits: { ...restLimits, ...limits } },
+    ...parts,
+  });
   onTestFinished(() => gateway.close());
   return { ...gateway, url: `http://127.0.0.1:${gateway.port}` };
 }
@@ -226,7 +237,7 @@ function sendRaw(port: number, bytes: string): Socket {
 
 test('JD9: a body that is too long is refused, announced or not, and its connection is closed', async () => {
   const told = tell();
-  const gateway = await start(told, { limits: { ...defaultGatewayLimits, jsonBodyBytesMax: 1024 } });
+  const gateway = await start(told, {}, { jsonBodyBytesMax: 1024 });
   const head = `PUT ${pathOf('a')} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n`;
   const announced = sendRaw(gateway.port, `${head}content-length: 1025\r\n\r\n`);
   expect(await text(announced)).toMatch(/^HTTP\/1.1 413 [^]*more than the 1024 bytes/u);
@@ -241,7 +252,7 @@ test('JD9: a body that is too long is refused, announced or not, and its connect
 
 test('JD9: so many requests are under way at most, and who goes away while a body comes makes room', async () => {
   const told = tell();
-  const gateway = await start(told, { limits: { ...defaultGatewayLimits, jsonRequestsMax: 1 } });
+  const gateway = await start(told, {}, { jsonRequestsMax: 1 });
   const half = sendRaw(
     gateway.port,
     `PUT ${pathOf('a')} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n{"a"`,

@@ -175,6 +175,37 @@ test(
   },
 );
 
+test('JD5: a document that is left out has no JSON, and takes none', async () => {
+  const desk = await open();
+  const draft = nameOf('drafts/plan');
+  const person = await typist(desk, draft, 1);
+  await person.type((doc) => doc.getText('text').insert(0, 'Hello'));
+  expect(await desk.documents.look(draft)).toMatchObject({
+    kind: 'unfit',
+    reason: expect.stringContaining('INKSTREAM_MIRROR_LEFT_OUT'),
+  });
+  expect(await put(desk, draft, { text: '' })).toMatchObject({ kind: 'refused', reason: expect.stringContaining('left out') });
+  expect(desk.mirrors.disk.mirrors.size).toBe(0);
+});
+
+test('EM6: what was made for the mirror of a document that is read and typed into all the time is deleted again', async () => {
+  const desk = await open({ limits: { retireAfterMs: 1 } });
+  const person = await typist(desk, plan, 1);
+  for (let n = 0; n < 30; n++) {
+    await person.type((doc) => doc.getText('text').insert(0, `${n} `));
+    await get(desk, plan);
+  }
+  expect(desk.compactions()).toBe(30);
+  const leavings = async (): Promise<boolean> => {
+    const named = await desk.mirrors.listNamedSnapshots(plan);
+    const kept = (await desk.store.listSnapshots(plan)).filter(({ sha256 }) => !named.some((name) => name.sha256 === sha256));
+    return kept.length > 0 || (await desk.store.listSegments(plan, 0)).length > 0;
+  };
+  await expect.poll(leavings).toBe(false);
+  expect((await desk.store.listSnapshots(plan)).length).toBeLessThanOrEqual(9);
+  expect(await get(desk, plan)).toMatchObject({ value: { text: expect.stringMatching(/^29 28 27 /u) } });
+});
+
 test('JD21: several who ask at once come one after the other, each on what the one before left', async () => {
   const desk = await open();
   await put(desk, plan, { meta: {} });
