@@ -48,7 +48,10 @@ export async function followChanges(options: FollowingOptions, signal: AbortSign
     try {
       const end = await followOnce(options, isTokenGood, began, signal);
       if (end === 'unsupported') return;
-      if (end === 'lost') isTokenGood = false;
+      if (end !== 'lost') continue;
+      isTokenGood = false;
+      // Should every stream end at once, this is no busy loop.
+      await pause(clock, backoffMs(1, limits.retryMsMin, limits.retryMsMax, Math.random), signal);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
       if (signal.aborted) return;

@@ -42,6 +42,7 @@ export async function holdLease(
     if (held === undefined) return;
     const over = new AbortController();
     const working = work(AbortSignal.any([over.signal, stop])).finally(() => over.abort());
+    working.catch(() => {}); // it is waited for below, when nothing is being written any more
     const last = await keep(options, held, over, stop);
     over.abort();
     await working;

@@ -29,7 +29,7 @@ type Settle = (wasSwept: boolean) => void;
 
 export class Sweeps {
   readonly #options: SweepsOptions;
-  #settles: Settle[] = [];
+  readonly #settles: Settle[] = [];
   #wake: AbortController | undefined;
   #isOver = false;
   #intervalMs: number;
