@@ -22,7 +22,7 @@ run: $(installed) $(pages) ## set up, and run standalone on http://127.0.0.1:808
 	@exec node services/standalone/main.ts
 
 .PHONY: up
-up: $(installed) $(pages) ## a local cluster: Kafka, MongoDB, two gateways, a persister, and HAProxy where it is found
+up: $(installed) $(pages) ## a local cluster: Kafka, MongoDB, two gateways, a persister, a changefeed, and HAProxy where it is found
 	@exec node deploy/cluster.ts up
 
 .PHONY: down

@@ -6,7 +6,7 @@ import type { ClusterPorts } from '#deploy/cluster-settings.ts';
 import type { ProcessIdentity } from '#deploy/native/process-identity.ts';
 
 /** In the order in which they start: what is needed comes first. */
-export const partNames = ['kafka', 'mongodb', 'persister', 'gateway-1', 'gateway-2', 'haproxy'] as const;
+export const partNames = ['kafka', 'mongodb', 'persister', 'changefeed', 'gateway-1', 'gateway-2', 'haproxy'] as const;
 export type PartName = (typeof partNames)[number];
 
 export type ClusterRecord = {

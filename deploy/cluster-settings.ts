@@ -10,9 +10,9 @@ export const clusterSettings = {
   clusterPort: amount(
     'port',
     8080,
-    'of the load balancer; the gateways have the next two, the persister the one after them',
+    'of the load balancer; the gateways have the next two, the persister and the changefeed the two after them',
     1,
-    portMax - 3,
+    portMax - 4,
   ),
   clusterKafkaPort: amount('port', 9092, 'of the broker', 1, portMax),
   clusterMongodbPort: amount('port', 27_017, 'of the database', 1, portMax),
@@ -30,6 +30,7 @@ export type ClusterPorts = {
   readonly balancer: number;
   readonly gateways: readonly [number, number];
   readonly persister: number;
+  readonly changefeed: number;
   readonly kafka: number;
   readonly mongodb: number;
 };
@@ -38,6 +39,7 @@ export const portsOf = ({ clusterPort, clusterKafkaPort, clusterMongodbPort }: C
   balancer: clusterPort,
   gateways: [clusterPort + 1, clusterPort + 2],
   persister: clusterPort + 3,
+  changefeed: clusterPort + 4,
   kafka: clusterKafkaPort,
   mongodb: clusterMongodbPort,
 });
@@ -48,10 +50,10 @@ export function readConfig(
 ): { readonly config: ClusterConfig } | { readonly faults: readonly string[] } {
   const read = readSettings(clusterSettings, environment);
   if ('faults' in read) return read;
-  const { balancer, gateways, persister, kafka, mongodb } = portsOf(read.values);
+  const { balancer, gateways, persister, changefeed, kafka, mongodb } = portsOf(read.values);
   const names = (['clusterPort', 'clusterKafkaPort', 'clusterMongodbPort'] as const).map(variableName).join(', ');
-  const isDistinct = new Set([balancer, ...gateways, persister, kafka, mongodb]).size === 6;
+  const isDistinct = new Set([balancer, ...gateways, persister, changefeed, kafka, mongodb]).size === 7;
   return isDistinct
     ? { config: read.values }
-    : { faults: [`${names} give one port to two: ${balancer} to ${persister}, ${kafka} and ${mongodb}`] };
+    : { faults: [`${names} give one port to two: ${balancer} to ${changefeed}, ${kafka} and ${mongodb}`] };
 }

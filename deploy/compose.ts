@@ -34,6 +34,7 @@ const variablesOf = ({ ports, logLevel, environment }: ComposePlace): NodeJS.Pro
   CLUSTER_GATEWAY_1_PORT: String(ports.gateways[0]),
   CLUSTER_GATEWAY_2_PORT: String(ports.gateways[1]),
   CLUSTER_PERSISTER_PORT: String(ports.persister),
+  CLUSTER_CHANGEFEED_PORT: String(ports.changefeed),
   CLUSTER_KAFKA_PORT: String(ports.kafka),
   CLUSTER_MONGODB_PORT: String(ports.mongodb),
   CLUSTER_LOG_LEVEL: logLevel,

@@ -29,13 +29,16 @@ const killMsMax = 5_000;
 const balancedMsMax = 15_000;
 const pollMs = 50;
 
-/** People first, then what serves them, and last what holds the data. */
+/** People first, then what serves them, then those that write, and last what holds the data. */
 const stopOrder: readonly (readonly PartName[])[] = [
   ['haproxy'],
   ['gateway-1', 'gateway-2'],
+  ['changefeed'],
   ['persister'],
   ['mongodb', 'kafka'],
 ];
+
+const engines: ReadonlySet<PartName> = new Set<PartName>(['kafka', 'mongodb']);
 
 export type Say = (line: string) => void;
 
@@ -71,6 +74,7 @@ const portSetting: Readonly<Record<PartName, string>> = {
   kafka: variableName('clusterKafkaPort'),
   mongodb: variableName('clusterMongodbPort'),
   persister: variableName('clusterPort'),
+  changefeed: variableName('clusterPort'),
   'gateway-1': variableName('clusterPort'),
   'gateway-2': variableName('clusterPort'),
   haproxy: variableName('clusterPort'),
@@ -149,9 +153,9 @@ export async function startCluster(place: Place, say: Say): Promise<ClusterReady
   if (missing.length === 0) say(`the cluster in ${directory} is up already`);
   else if (there.length > 0) say(`up already: ${there.join(', ')}; starting ${missing.join(', ')}`);
   try {
-    await starting.startAll(missing.filter((name) => name === 'kafka' || name === 'mongodb'));
+    await starting.startAll(missing.filter((name) => engines.has(name)));
     if (missing.length > 0) await provisionPlace(place, starting.record().mongodbUrl);
-    await starting.startAll(missing.filter((name) => name === 'persister' || name.startsWith('gateway-')));
+    await starting.startAll(missing.filter((name) => !engines.has(name) && name !== 'haproxy'));
     await starting.startAll(missing.filter((name) => name === 'haproxy'));
     if (wanted.includes('haproxy')) await untilBalanced(ports);
   } catch (error) {
@@ -171,7 +175,7 @@ async function untilBalanced(ports: ClusterPorts): Promise<void> {
 }
 
 function describeCluster({ ports, processes, mongodbUrl }: ClusterRecord, wanted: readonly PartName[]): ClusterReady {
-  const listed = (['gateway-1', 'gateway-2', 'persister', 'kafka', 'mongodb', 'haproxy'] as const).filter((name) =>
+  const listed = (['gateway-1', 'gateway-2', 'persister', 'changefeed', 'kafka', 'mongodb', 'haproxy'] as const).filter((name) =>
     wanted.includes(name),
   );
   return {

@@ -34,8 +34,8 @@ export type StartedPart = Pick<Engine, 'pid'> & {
   readonly note?: string;
 };
 
-export const portOf = (name: PartName, { kafka, mongodb, persister, gateways, balancer }: ClusterPorts): number =>
-  ({ kafka, mongodb, persister, 'gateway-1': gateways[0], 'gateway-2': gateways[1], haproxy: balancer })[name];
+export const portOf = (name: PartName, { kafka, mongodb, persister, changefeed, gateways, balancer }: ClusterPorts): number =>
+  ({ kafka, mongodb, persister, changefeed, 'gateway-1': gateways[0], 'gateway-2': gateways[1], haproxy: balancer })[name];
 
 export const addressOf = (name: PartName, ports: ClusterPorts): string => `${host}:${portOf(name, ports)}`;
 
@@ -50,6 +50,7 @@ export function partAnswers(name: PartName, ports: ClusterPorts): Promise<boolea
     case 'mongodb':
       return databaseAnswers(address);
     case 'persister':
+    case 'changefeed':
     case 'gateway-1':
     case 'gateway-2':
     case 'haproxy':
@@ -73,7 +74,8 @@ export async function startPart(name: PartName, place: Place, mongodbUrl: string
       return { pid: database.pid, mongodbUrl: database.url, ...(note === undefined ? {} : { note }) };
     }
     case 'persister':
-      return startService(name, 'persister', place, mongodbUrl);
+    case 'changefeed':
+      return startService(name, name, place, mongodbUrl);
     case 'gateway-1':
     case 'gateway-2':
       return startService(name, 'gateway', place, mongodbUrl);
@@ -96,7 +98,7 @@ function settingsFor({ environment, ports, logLevel }: Place, mongodbUrl: string
 
 async function startService(
   name: PartName,
-  service: 'gateway' | 'persister',
+  service: 'gateway' | 'persister' | 'changefeed',
   place: Place,
   mongodbUrl: string,
 ): Promise<StartedPart> {

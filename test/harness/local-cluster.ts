@@ -18,7 +18,7 @@ export type CommandEnd = { readonly code: number | null; readonly stdout: string
 
 export type LocalCluster = {
   readonly directory: string;
-  /** Of the load balancer; the next two are the gateways', then comes the persister's. */
+  /** Of the load balancer; the next two are the gateways', then come the persister's and the changefeed's. */
   readonly port: number;
   /** Runs a command to its end. `settings` are by name without their prefix. */
   readonly run: (command: 'up' | 'down', settings?: Readonly<Record<string, string>>) => Promise<CommandEnd>;
@@ -31,7 +31,7 @@ export type LocalCluster = {
 /** Nothing is started by this. */
 export async function localCluster(): Promise<LocalCluster> {
   const directory = temporaryDirectory();
-  const port = await freePortRow(4);
+  const port = await freePortRow(5);
   const [kafkaPort, mongodbPort] = [await freePort(), await freePort()];
   const own = {
     CLUSTER_DIR: directory.path,

@@ -88,7 +88,7 @@ test(
     const { port } = cluster;
     expect(first.urls).toEqual([`http://127.0.0.1:${port + 1}`, `http://127.0.0.1:${port + 2}`]);
     expect(first.loadBalancer).toBe(`http://127.0.0.1:${port}`);
-    expect(alive(first).toSorted()).toEqual(['gateway-1', 'gateway-2', 'haproxy', 'kafka', 'mongodb', 'persister']);
+    expect(alive(first).toSorted()).toEqual(['changefeed', 'gateway-1', 'gateway-2', 'haproxy', 'kafka', 'mongodb', 'persister']);
     const again = await cluster.run('up');
     expect(again).toMatchObject({ code: 0, stdout: `ready ${JSON.stringify(first)}\n` });
     expect(again.stderr).toContain('up already');
@@ -155,7 +155,7 @@ test('CL23: a process that has the number of one of ours is neither taken for it
   const stranger = identify(child.pid ?? 0);
   expect(stranger).toBeDefined();
   const processes = { kafka: { pid: child.pid, began: 'before it' } };
-  const ports = { balancer: 1, gateways: [2, 3], persister: 4, kafka: 5, mongodb: 6 };
+  const ports = { balancer: 1, gateways: [2, 3], persister: 4, changefeed: 5, kafka: 6, mongodb: 7 };
   const record = { kind: 'inkstream-cluster', version: 1, on: 'processes', ports, mongodbUrl: '', processes };
   writeFileSync(join(cluster.directory, 'cluster.json'), JSON.stringify(record));
   const down = await cluster.run('down');

@@ -8,6 +8,7 @@ import { createServer as createServerByTls } from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { changefeedSettings } from '#changefeed/config.ts';
 import { brokerSettings, kafkaVersion } from '#deploy/native/kafka.ts';
 import { mongodOptions } from '#deploy/native/mongodb.ts';
 import { provisionSettings } from '#deploy/provision-settings.ts';
@@ -66,10 +67,11 @@ describe('CL30: what Docker is told is what the rest of the repository says', ()
 
   test('CL30: services are given settings that they know', () => {
     const shared = under('x-backing');
-    for (const settings of [gatewaySettings, persisterServiceSettings, provisionSettings])
+    for (const settings of [gatewaySettings, persisterServiceSettings, changefeedSettings, provisionSettings])
       expect(strangersTo(settings, shared)).toEqual([]);
     expect(strangersTo(gatewaySettings, under('x-gateway'))).toEqual([]);
     expect(strangersTo(persisterServiceSettings, under('persister'))).toEqual([]);
+    expect(strangersTo(changefeedSettings, under('changefeed'))).toEqual([]);
     const taken = readFileSync('deploy/compose.ts', 'utf8');
     for (const name of namesIn(compose, 'CLUSTER')) expect(taken).toContain(`${name}: `);
     for (const name of namesIn(under('haproxy'), 'BALANCER'))
@@ -137,7 +139,7 @@ test('CL29: where a Docker daemon answers the cluster is up in it, with the same
   const { code, stdout, stderr } = await run('up');
   expect({ code, stderr }).toMatchObject({ code: 0 });
   const pidOf = (name: string): number => `container-of-${name}\n`.length;
-  const names = ['kafka', 'mongodb', 'persister', 'gateway-1', 'gateway-2', 'haproxy'];
+  const names = ['kafka', 'mongodb', 'persister', 'changefeed', 'gateway-1', 'gateway-2', 'haproxy'];
   expect(JSON.parse(/^ready (.*)\n$/u.exec(stdout)?.[1] ?? '')).toEqual({
     service: 'cluster',
     urls: ['http://127.0.0.1:7001', 'http://127.0.0.1:7002'],
