@@ -20,7 +20,9 @@ import { createClients } from './clients.ts';
 import { type ChangefeedConfig, readConfig } from './config.ts';
 import { createDoubts } from './doubts.ts';
 import { registerChangefeedMetrics } from './metrics.ts';
+import type { TakeContext } from './take-context.ts';
 import { createTakeIn } from './taking-in.ts';
+import { takeEdit } from './translate.ts';
 import { createWatch, type Watch } from './watch.ts';
 
 /** How long stopping waits for looks that are under way: one that hangs in a database that is away is taken up again by the next process. */
@@ -43,7 +45,7 @@ async function run(config: ChangefeedConfig, logger: Logger): Promise<void> {
   const thread = createMirrorThread(systemClock, mirrorThreadLimits(config), config.mirrorBytesMax);
   const limits = mirrorLimitsBy(config);
   const metrics = registerChangefeedMetrics(registry, () => watch.status());
-  const take = {
+  const take: TakeContext = {
     mirrors,
     store,
     journal,
@@ -56,7 +58,7 @@ async function run(config: ChangefeedConfig, logger: Logger): Promise<void> {
     origin: holder,
     makeRev: randomUUID,
   };
-  const takeIn = createTakeIn(take, { hasMirror: hasMirror(config), logger, metrics });
+  const takeIn = createTakeIn((document) => takeEdit(document, take), { hasMirror: hasMirror(config), logger, metrics });
   const watch: Watch = createWatch({
     changes,
     leases,

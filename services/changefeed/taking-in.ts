@@ -4,8 +4,7 @@ import type { DocumentName } from '#shared/document/name.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 
 import type { TakeIn } from './looks.ts';
-import type { TakeContext } from './take-context.ts';
-import { takeEdit } from './translate.ts';
+import type { Taken } from './translate.ts';
 
 /** Called as things happen; must not throw. */
 export type TakingMetrics = {
@@ -20,9 +19,9 @@ export type TakingMetrics = {
 /** An edit takes a few; a program that edits without a pause must not keep a look from ending. */
 const stepsMax = 32;
 
-/** `hasMirror`: whether a document's mirror is looked at at all. */
+/** `takeOne` does one thing towards a document's having what is in its mirror (`takeEdit`). `hasMirror`: whether a document's mirror is looked at at all. */
 export function createTakeIn(
-  context: TakeContext,
+  takeOne: (document: DocumentName) => Promise<Taken>,
   parts: {
     readonly hasMirror: (document: DocumentName) => boolean;
     readonly logger: Logger;
@@ -33,7 +32,7 @@ export function createTakeIn(
   return async (document) => {
     if (!hasMirror(document)) return 'done';
     for (let step = 0; step < stepsMax; step++) {
-      const taken = await takeEdit(document, context);
+      const taken = await takeOne(document);
       switch (taken.kind) {
         case 'clean':
           return 'done';

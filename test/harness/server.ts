@@ -24,7 +24,7 @@ const stderrCharactersMax = 1_000_000;
 
 export type ServerOptions = {
   /** Which one; standalone if not given. The others keep no data of their own. */
-  readonly service?: 'standalone' | 'gateway' | 'persister';
+  readonly service?: 'standalone' | 'gateway' | 'persister' | 'changefeed';
   /** Where its data lives. Without it: a new temporary directory, which goes when the process has ended. */
   readonly dataDir?: string;
   /** Without it: a free one. Give the port of a killed server to come back at the same address. */

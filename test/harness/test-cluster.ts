@@ -32,6 +32,7 @@ export type ClusterNode = {
 export type TestCluster = {
   readonly gateways: readonly ClusterNode[];
   readonly persisters: readonly ClusterNode[];
+  readonly changefeeds: readonly ClusterNode[];
   readonly kafka: OwnKafka;
   readonly mongodb: OwnMongodb;
   /** Straight to the broker, past the proxy. */
@@ -45,12 +46,17 @@ type Settings = Readonly<Record<string, string | number>>;
 export type TestClusterOptions = {
   readonly gateways?: number;
   readonly persisters?: number;
+  /** None if not given. */
+  readonly changefeeds?: number;
   readonly partitions?: number;
   readonly gatewaySettings?: Settings;
   readonly persisterSettings?: Settings;
+  readonly changefeedSettings?: Settings;
 };
 
-async function startNode(name: string, service: 'gateway' | 'persister', settings: Settings): Promise<ClusterNode> {
+type Service = 'gateway' | 'persister' | 'changefeed';
+
+async function startNode(name: string, service: Service, settings: Settings): Promise<ClusterNode> {
   let server = await startServer({ service, settings });
   const { port } = server;
   return {
@@ -89,7 +95,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
       KAFKA_TOPIC_PREFIX: connection.topicPrefix,
       MONGODB_URL: mongodb.proxiedUrl,
     };
-    const start = async (service: 'gateway' | 'persister', count: number, settings: Settings = {}) => {
+    const start = async (service: Service, count: number, settings: Settings = {}) => {
       const names = Array.from({ length: count }, (_, index) => `${service} ${index + 1}`);
       const started = await Promise.all(names.map((name) => startNode(name, service, { ...common, ...settings })));
       nodes.push(...started);
@@ -97,7 +103,8 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
     };
     const persisters = await start('persister', options.persisters ?? 2, options.persisterSettings);
     const gateways = await start('gateway', options.gateways ?? 2, options.gatewaySettings);
-    return { kind: 'had', gateways, persisters, kafka, mongodb, connection, remove };
+    const changefeeds = await start('changefeed', options.changefeeds ?? 0, options.changefeedSettings);
+    return { kind: 'had', gateways, persisters, changefeeds, kafka, mongodb, connection, remove };
   } catch (error) {
     await remove();
     throw error;

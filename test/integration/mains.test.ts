@@ -8,6 +8,7 @@ import { temporaryDirectory } from '#test/harness/temporary-directory.ts';
 const programs = [
   ['a gateway', ['services/gateway/main.ts']],
   ['a persister', ['services/persister/main.ts']],
+  ['a changefeed', ['services/changefeed/main.ts']],
   ['the command for dead letters', ['services/persister/dead-letters.ts', 'list']],
 ] as const;
 
@@ -60,7 +61,7 @@ test.for([
   expect(end.code).toBe(2);
 });
 
-test.for(programs.slice(0, 2))(
+test.for(programs.slice(0, 3))(
   'CL2, CL4: %s without a broker waits, and then ends with one line and exit code 1',
   async ([, words]) => {
     const broker = `127.0.0.1:${await deadPort()}`;
@@ -89,6 +90,7 @@ const stopAtOnce = `data:text/javascript,${encodeURIComponent(
 test.for([
   ['a gateway', 'services/gateway/main.ts', 0],
   ['a persister', 'services/persister/main.ts', 0],
+  ['a changefeed', 'services/changefeed/main.ts', 0],
   ['standalone', 'services/standalone/main.ts', 0],
   ['provisioning', 'deploy/provision.ts', 1],
 ] as const)('CL66: %s that is told to stop while it starts ends at once, and says so', async ([name, program, code]) => {
@@ -98,6 +100,7 @@ test.for([
   const settings = {
     'a gateway': { ...places, START_WAIT_MS: 600_000 },
     'a persister': { ...places, START_WAIT_MS: 600_000 },
+    'a changefeed': { ...places, START_WAIT_MS: 600_000 },
     standalone: { PORT: 0, DATA_DIR: directory.path },
     provisioning: { KAFKA_BROKERS, START_WAIT_MS: 600_000 },
   }[name];
@@ -106,12 +109,12 @@ test.for([
   expect([end.code, end.stdout]).toEqual([code, '']);
 });
 
-test('CL67: a persister whose port is taken ends before it asks anything of Kafka', async () => {
+test.for(programs.slice(1, 3))('CL67: %s whose port is taken ends before it asks anything of Kafka', async ([, words]) => {
   const other = createServer();
   onTestFinished(() => void other.close());
   await new Promise<void>((listening) => void other.listen(0, '127.0.0.1', listening));
   const { port } = other.address() as AddressInfo;
-  const end = await endOfProgram(['services/persister/main.ts'], { ...places, PORT: port, START_WAIT_MS: 600_000 });
+  const end = await endOfProgram(words, { ...places, PORT: port, START_WAIT_MS: 600_000 });
   expect(wordsOf(end)).toEqual([expect.stringContaining(`can't listen on 127.0.0.1, port ${port}`)]);
   expect([end.code, end.stdout]).toEqual([1, '']);
 });

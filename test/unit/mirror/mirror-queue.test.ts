@@ -126,3 +126,20 @@ test('MI16: mirrors of others are left to them', async () => {
   expect(world.value()).toBeUndefined();
   await stop();
 });
+
+test('CM10: when a document becomes its own its mirror is looked at at once, and so is one that was listed before that', async () => {
+  const world = createMirrorWorld();
+  await typeAndStore(world, 'a');
+  await world.refresh();
+  await typeAndStore(world, 'b');
+  let isMine = false;
+  const { queue, writtenAt, stop } = createQueue(world, { isMine: () => isMine });
+  await pass(world, 5_000);
+  expect(writtenAt).toEqual([]);
+  isMine = true;
+  queue.lookAtAll();
+  await pass(world, 5_000);
+  expect(writtenAt).toHaveLength(1);
+  expect(world.value()).toEqual(new Map([['text', 'ba']]));
+  await stop();
+});
