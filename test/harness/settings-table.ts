@@ -3,6 +3,8 @@
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
+import { changefeedSettings } from '#changefeed/config.ts';
+import { watchSettings } from '#changefeed/watch-limits.ts';
 import { clusterSettings } from '#deploy/cluster-settings.ts';
 import { provisionSettings, topicSettings } from '#deploy/provision-settings.ts';
 import { gatewaySettings } from '#gateway/config.ts';
@@ -10,10 +12,12 @@ import { doorSettings } from '#gateway/door-settings.ts';
 import { gatewayLimitSettings } from '#gateway/limits.ts';
 import { persisterServiceSettings } from '#persister/config.ts';
 import { persisterSettings } from '#persister/limits.ts';
+import { mirrorQueueSettings } from '#persister/mirroring.ts';
+import { mirrorSettings } from '#shared/mirror/settings.ts';
 import { type Setting, type Settings, variableName } from '#shared/runtime/config.ts';
 import { processSettings } from '#shared/runtime/process-settings.ts';
 import { backingSettings } from '#shared/store/backing-settings.ts';
-import { diskSettings, standaloneSettings } from '../../services/standalone/config.ts';
+import { diskSettings, jsonSettings, standaloneSettings } from '../../services/standalone/config.ts';
 
 const begin = '<!-- settings: begin -->';
 const end = '<!-- settings: end -->';
@@ -34,7 +38,7 @@ function describeDefaults(key: string, setting: Setting<unknown>): string {
 }
 
 function describeDefault({ fallback, unit }: Setting<unknown>): string {
-  if (fallback === '') return 'not set';
+  if (fallback === '' || (Array.isArray(fallback) && fallback.length === 0)) return 'not set';
   const plain = typeof fallback === 'boolean' ? Number(fallback) : fallback;
   const size =
     unit === 'bytes' && typeof plain === 'number' ? sizes.find(([, bytes]) => plain >= bytes && plain % bytes === 0) : undefined;
@@ -49,7 +53,7 @@ export function settingsTable(settings: Settings): string {
   return ['| variable | default | unit | what it is |', '| --- | --- | --- | --- |', ...rows].join('\n');
 }
 
-type Service = 'standalone' | 'gateway' | 'persister' | 'provisioning' | 'cluster';
+type Service = 'standalone' | 'gateway' | 'persister' | 'changefeed' | 'provisioning' | 'cluster';
 
 const without = (others: Settings, settings: Settings): Settings =>
   Object.fromEntries(Object.entries(settings).filter(([key]) => !(key in others)));
@@ -59,17 +63,22 @@ const services: Readonly<Record<Service, Settings>> = {
   standalone: standaloneSettings,
   gateway: gatewaySettings,
   persister: persisterServiceSettings,
+  changefeed: changefeedSettings,
   provisioning: without(processSettings, provisionSettings),
   cluster: without(processSettings, clusterSettings),
 };
 
 const groups: readonly { readonly of: readonly Service[]; readonly title: string; readonly settings: Settings }[] = [
-  { of: ['standalone', 'gateway', 'persister'], title: 'Standalone, gateway and persister:', settings: processSettings },
-  { of: ['standalone', 'gateway'], title: 'Standalone and gateway:', settings: without(processSettings, doorSettings) },
-  { of: ['standalone'], title: 'Standalone:', settings: diskSettings },
   {
-    of: ['gateway', 'persister', 'provisioning'],
-    title: 'Gateway and persister, which meet in Kafka and MongoDB, and provisioning:',
+    of: ['standalone', 'gateway', 'persister', 'changefeed'],
+    title: 'Standalone, gateway, persister and changefeed:',
+    settings: processSettings,
+  },
+  { of: ['standalone', 'gateway'], title: 'Standalone and gateway:', settings: without(processSettings, doorSettings) },
+  { of: ['standalone'], title: 'Standalone:', settings: { ...diskSettings, ...jsonSettings } },
+  {
+    of: ['gateway', 'persister', 'changefeed', 'provisioning'],
+    title: 'Gateway, persister and changefeed, which meet in Kafka and MongoDB, and provisioning:',
     settings: backingSettings,
   },
   {
@@ -84,8 +93,19 @@ const groups: readonly { readonly of: readonly Service[]; readonly title: string
   },
   { of: ['standalone', 'persister'], title: 'Limits of a persister, and of the one in standalone:', settings: persisterSettings },
   {
+    of: ['standalone', 'persister', 'changefeed'],
+    title: 'Documents as JSON; persisters and changefeeds of one cluster are given the same:',
+    settings: mirrorSettings,
+  },
+  {
+    of: ['persister'],
+    title: 'When a persister of its own writes a document into MongoDB as JSON:',
+    settings: mirrorQueueSettings,
+  },
+  { of: ['changefeed'], title: 'Limits of a changefeed:', settings: watchSettings },
+  {
     of: ['cluster'],
-    title: 'The local cluster (`make up`, `make down`), which gives `INKSTREAM_LOG_LEVEL` to gateways and persister:',
+    title: 'The local cluster (`make up`, `make down`), which gives `INKSTREAM_LOG_LEVEL` to gateways, persister and changefeed:',
     settings: without(processSettings, clusterSettings),
   },
 ];
