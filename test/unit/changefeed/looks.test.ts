@@ -82,6 +82,20 @@ test('CF11: what was announced goes before what a sweep came to, which has few l
   expect(begun).toEqual(['s1', 'a', 'b', 's3', 's2']);
 });
 
+test('CF11: of both kinds that wait, the announced one is next', async () => {
+  const { add, begun, end } = make({ looksMax: 2, sweepLooksMax: 1 });
+  add(a);
+  add(b);
+  add(nameOf('s1'), 'swept');
+  add(c);
+  end('a');
+  await settle();
+  expect(begun).toEqual(['a', 'b', 'c']);
+  end('b');
+  await settle();
+  expect(begun).toEqual(['a', 'b', 'c', 's1']);
+});
+
 test('CF12: what is not done is looked at again, after longer and longer waits, and only then counts as looked at', async () => {
   const { add, begun, end, clock, under } = make({ lookAgainMsMin: 100, lookAgainMsMax: 300 });
   const added = add(a);
