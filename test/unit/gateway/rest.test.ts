@@ -87,8 +87,12 @@ async function start(
 const pathOf = (name: string): string => `/v1/documents/${encodeURIComponent(name)}/json`;
 const jsonHeaders = { 'content-type': 'application/json' };
 
-const put = (url: string, body: string, headers: Record<string, string> = jsonHeaders, method = 'PUT'): Promise<Response> =>
-  fetch(url, { method, body, headers });
+const put = (
+  url: string,
+  body: string,
+  headers: Record<string, string> = jsonHeaders,
+  method: 'PUT' | 'PATCH' = 'PUT',
+): Promise<Response> => fetch(url, { method, body, headers });
 
 /** Status, and what the problem says. */
 async function problemOf(response: Response): Promise<{ readonly status: number; readonly detail: string }> {
@@ -267,8 +271,8 @@ test('JD9: so many requests are under way at most, and who goes away while a bod
 
 test('JD10: while the storage is away, writers have to wait or the server stops, it is 503 with Retry-After', async () => {
   const told = tell();
-  let mustWait: string | undefined;
-  const gateway = await start(told, { writersMustWait: () => mustWait });
+  const writers: { mustWait: string | undefined } = { mustWait: undefined };
+  const gateway = await start(told, { writersMustWait: () => writers.mustWait });
   const statusOf = async (answered: Promise<Response>): Promise<[number, string | null, string]> => {
     const response = await answered;
     return [response.status, response.headers.get('retry-after'), (await problemOf(response)).detail];
@@ -282,8 +286,8 @@ test('JD10: while the storage is away, writers have to wait or the server stops,
     status: 500,
     detail: expect.not.stringContaining('a bug'),
   });
-  mustWait = 'the store is too far behind';
-  expect(await statusOf(put(gateway.url + pathOf('a'), '{}'))).toEqual([503, '2', mustWait]);
+  writers.mustWait = 'the store is too far behind';
+  expect(await statusOf(put(gateway.url + pathOf('a'), '{}'))).toEqual([503, '2', 'the store is too far behind']);
 
   const slow = Promise.withResolvers<JsonLook>();
   told.look = slow.promise;

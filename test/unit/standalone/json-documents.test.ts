@@ -105,7 +105,7 @@ test('JD13: the ETag of a change does not speak of what somebody typed meanwhile
   });
   const now = await get(desk, plan);
   expect(now?.etag).not.toBe(etag);
-  expect(['Hello! you', 'Hello you!']).toContain((now?.value as { text: string }).text);
+  expect(now).toMatchObject({ value: { text: expect.stringMatching(/^Hello(?:! you| you!)$/u) } });
   expect(await put(desk, plan, { text: '' }, (etag) => etag === now?.etag)).toMatchObject({ kind: 'changed' });
 });
 
@@ -259,7 +259,7 @@ test('JD20: a change whose process is killed at any step is there whole or not a
     const texts = { text: 'one two three', meta: { n: 1 } };
     const changed = { text: 'one 2 two three', meta: { n: 2 } };
     expect([texts, changed], `killed at step ${at}`).toContainEqual(found?.value);
-    if ((found?.value as typeof texts).meta.n === 2) whole++;
+    if (JSON.stringify(found?.value).includes('"n":2')) whole++;
     else none++;
     expect(await patch(desk, plan, { text: 'one 2 two three four' }), `killed at step ${at}`).toMatchObject({ kind: 'changed' });
     expect((await docOf(desk, plan)).getText('text').toJSON()).toBe('one 2 two three four');
