@@ -14,7 +14,7 @@ export const mirrorQueueSettings = {
     100,
     'the first wait before a mirror is tried again that could not be written, since an edit in it is to be taken in first or the database was away; it doubles, with jitter',
   ),
-  mirrorRetryMsMax: duration(5_000, 'the longest such wait'),
+  mirrorRetryMsMax: duration(2_000, 'the longest such wait'),
   mirrorSweepMs: duration(600_000, 'how often all mirrors are looked at, in case one was forgotten'),
   mirrorDocumentsMax: amount('documents', 10_000, 'that wait for their mirrors; of more of them the next sweep sees to it'),
 };
