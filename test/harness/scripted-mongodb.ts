@@ -20,6 +20,8 @@ export type ScriptedMongodb = {
   readonly address: string;
   /** Every command but those with which drivers look after their connections, in the order in which they came. */
   readonly commands: Document[];
+  /** Reads nothing more on the connections that there are, and leaves them open: as a frozen server does. */
+  readonly stopReading: () => void;
   readonly close: () => Promise<void>;
 };
 
@@ -67,6 +69,9 @@ export async function startScriptedMongodb(script: Script): Promise<ScriptedMong
   return {
     address,
     commands,
+    stopReading: () => {
+      for (const socket of sockets) socket.pause();
+    },
     close: async () => {
       server.close();
       for (const socket of sockets) socket.destroy();

@@ -24,6 +24,7 @@ import {
 } from 'mongodb';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { StoreUnavailable } from '../store.ts';
+import { endWritesWithConnections } from './ended-writes.ts';
 import { askCapabilities, isFollower, type Capabilities } from './capabilities.ts';
 import { failureFrom, openingFailureFrom } from './failures.ts';
 import { clientFor, type Place } from './place.ts';
@@ -62,6 +63,7 @@ export type Connection = {
  * @throws StoreUnavailable where it can't be reached now; Error in one line where it never will: the URL, the credentials, a server that can't do what is needed
  */
 export async function openConnection(url: string, limits: ConnectionLimits, logger?: Logger): Promise<Connection> {
+  endWritesWithConnections();
   const { serverSelectionMsMax, queueMsMax, operationMsMax, connectionsMax } = limits;
   const { client, place } = clientFor(url, {
     appName: 'inkstream',

@@ -7,3 +7,15 @@ declare module 'mongodb/lib/cmap/commands.js' {
     push(document: object, serialized: Uint8Array): number;
   }
 }
+
+declare module 'mongodb/lib/cmap/connection.js' {
+  export class Connection {
+    /** Why it was closed; null while it is open. */
+    error: Error | null;
+    constructor(socket: import('node:net').Socket, options: object);
+    writeCommand(command: object, options: object): Promise<void>;
+    command(namespace: object, command: object, options: object): Promise<object>;
+    once(event: 'close', listener: () => void): this;
+    off(event: 'close', listener: () => void): this;
+  }
+}

@@ -1,10 +1,12 @@
 /** What goes over the wire, and what becomes of a server's refusals: shown on a server that answers as it is told. */
 
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { inspect } from 'node:util';
 import type { Document } from 'mongodb';
+import { Connection } from 'mongodb/lib/cmap/connection.js';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { endWritesWithConnections } from '#shared/store/mongo/ended-writes.ts';
 import { openMongoStore } from '#shared/store/mongo.ts';
 import type { MongoStoreOptions } from '#shared/store/mongo.ts';
 import { StoreUnavailable, type Store } from '#shared/store/store.ts';
@@ -340,4 +342,24 @@ describe('ST36: what a server can not do', () => {
     await storeAt({ url: `mongodb://${server.address}/db`, logger: loggerTo(said) });
     expect(said).toEqual([]);
   });
+});
+
+test('ST51: a command on a connection that ended in this very moment fails', async () => {
+  endWritesWithConnections();
+  const server = await serverWith({ role: 'alone' });
+  const socket = connect(Number(server.address.split(':')[1]), '127.0.0.1');
+  await once(socket, 'connect');
+  const connection = new Connection(socket, { id: 1, generation: 0, hostAddress: { toString: () => server.address } });
+  socket.destroy(); // as when its end was read: what it is to the connection it will tell later
+  const command = connection.command({ db: 'admin', toString: () => 'admin.$cmd' }, { ping: 1 }, {});
+  await expect(command).rejects.toThrow('closed');
+});
+
+test('ST51: a large write to a server that has stopped reading fails', async () => {
+  const server = await serverWith({ role: 'alone', hasSessions: false });
+  const store = await storeAt({ url: `mongodb://${server.address}/test`, ...short });
+  await store.readHead(document);
+  server.stopReading();
+  const update = new Uint8Array(store.segmentBytesMax);
+  await expect(store.putSegment(segmentOf(document, 0, 1, update))).rejects.toThrow(StoreUnavailable);
 });
