@@ -9,10 +9,12 @@ declare module 'mongodb/lib/cmap/commands.js' {
 }
 
 declare module 'mongodb/lib/cmap/connection.js' {
+  import type { Socket } from 'node:net';
+
   export class Connection {
     /** Why it was closed; null while it is open. */
     error: Error | null;
-    constructor(socket: import('node:net').Socket, options: object);
+    constructor(socket: Socket, options: object);
     writeCommand(command: object, options: object): Promise<void>;
     command(namespace: object, command: object, options: object): Promise<object>;
     once(event: 'close', listener: () => void): this;
