@@ -111,8 +111,7 @@ async function append(
   if (intent === undefined) throw new Error('there is no intent to finish');
   const record = { kind: 'update', document, update: intent.update, origin, author: '', time: clock.now() } as const;
   const [outcome] = await journal.append([record]);
-  if (outcome?.kind !== 'appended')
-    throw new Error(`the journal does not take an edit of ${intent.update.byteLength} bytes that it said it would`);
+  if (outcome?.kind !== 'appended') return abandon(document, state, mirror, context);
 
   // From the hash in the intent: what is in the mirror now may be another edit already.
   const applied = sealed(
@@ -128,6 +127,27 @@ async function append(
   if (mirror?.inkstream?.rev === next.rev)
     await mirrors.writeBookkeeping(document, mirror.guard, { ...applied, ...remarksOf(mirror) });
   return { kind: 'taken', offset: outcome.offset };
+}
+
+/** The journal does not take the edit, though it, or another one, said that it would: nobody has it, and nobody will. */
+async function abandon(
+  document: DocumentName,
+  state: MirrorState,
+  mirror: Mirror | undefined,
+  context: TakeContext,
+): Promise<Taken> {
+  const own = mirror === undefined ? undefined : ownBookkeeping(document, mirror);
+  if (mirror === undefined || own?.rev !== state.next.rev) {
+    await context.mirrors.writeState(
+      document,
+      state.rev,
+      confirmed(state, context.makeRev(), { ...state.next, intent: undefined }),
+    );
+    return { kind: 'again' };
+  }
+  const base = await findBase(document, state, own, mirror.value, context);
+  if (base.kind === 'wait') return base;
+  return refuse(document, { state, mirror, own }, base.seen, 'the journal does not take an edit that large', context);
 }
 
 /** Nobody knows of this edit yet. */

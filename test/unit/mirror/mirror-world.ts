@@ -28,7 +28,12 @@ export const document = nameOf('team-7/plan');
 
 const roots: ReadonlyMap<string, RootKind> = new Map<string, RootKind>([['text', 'text']]);
 
-export function createMirrorWorld(limits: Partial<MirrorLimits> = {}, recordBytesMax = 1_000_000) {
+/** `recordBytesSaid`: how large a record may be, as the journal says. */
+export function createMirrorWorld(
+  limits: Partial<MirrorLimits> = {},
+  recordBytesMax = 1_000_000,
+  recordBytesSaid = recordBytesMax,
+) {
   const all = { ...mirrorLimits, ...limits };
   const disk = createJournalDisk();
   const journal = createMemoryJournal({ disk, recordBytesMax });
@@ -46,15 +51,23 @@ export function createMirrorWorld(limits: Partial<MirrorLimits> = {}, recordByte
     (disk.partitions[0]?.batches ?? []).flatMap(({ records }) =>
       records.flatMap((read) => ('record' in read ? [read.record.update] : [])),
     );
+  const clients = createClients(randomOf(5));
+  const madeUnder: number[] = [];
   const take: TakeContext = {
     mirrors,
     store,
-    journal,
+    journal: { ...journal, recordBytesMax: recordBytesSaid },
     work,
     roots: () => roots,
     clock,
     limits: all,
-    clients: createClients(randomOf(5)),
+    clients: {
+      ...clients,
+      made: (name, client, clock) => {
+        madeUnder.push(client);
+        clients.made(name, client, clock);
+      },
+    },
     doubts: createDoubts(clock, all.doubtMs),
     origin: 'changefeed',
     makeRev,
@@ -80,6 +93,9 @@ export function createMirrorWorld(limits: Partial<MirrorLimits> = {}, recordByte
     clock,
     updates,
     rewriteContext: rewrite,
+    takeContext: take,
+    /** The clients under which edits were made, stored or not. */
+    madeUnder,
     /** Somebody types, and it is stored. */
     type: async (edit: (doc: Y.Doc) => void): Promise<void> => {
       const before = Y.encodeStateVector(doc);
@@ -112,6 +128,10 @@ export function createMirrorWorld(limits: Partial<MirrorLimits> = {}, recordByte
         value: encodeValue(value),
         inkstream: mirrors.disk.mirrors.get(document)?.inkstream,
       });
+    },
+    /** And one that replaces all of it. */
+    replace: (value: JsonValue): void => {
+      mirrors.disk.mirrors.set(document, { value: encodeValue(value), inkstream: undefined });
     },
     value: (): JsonValue | undefined => {
       const mirror = mirrors.disk.mirrors.get(document);

@@ -111,6 +111,16 @@ describe('MI9: what can not be taken in is kept aside with its reason, and what 
     expect(world.json()).toEqual(textOf('kept'));
   });
 
+  test('one that the journal says it takes, and then does not', async () => {
+    const world = await withText('kept', {}, 100, 1_000);
+    world.write(textOf('x'.repeat(200)));
+    expect(await world.takeAll()).toMatchObject([{ kind: 'refused', reason: expect.stringContaining('that large') }]);
+    expect(world.value()).toEqual(textOf('kept'));
+    world.write(textOf('kept x'));
+    expect(await world.takeAll()).toMatchObject([{ kind: 'taken' }]);
+    expect(world.json()).toEqual(textOf('kept x'));
+  });
+
   test('edits past what can be remembered until the mirror is written again', async () => {
     const world = await withText('', { appliedBytesMax: 100 });
     world.write(textOf('x'.repeat(150)));
