@@ -65,8 +65,6 @@ export function versionOf({ applied: _applied, ...version }: Bookkeeping): Versi
 export const sameSnapshot = (one: SnapshotName, other: SnapshotName): boolean =>
   one.upto === other.upto && one.sha256 === other.sha256;
 
-export const withoutIntent = (version: Version): Version & { readonly intent: undefined } => ({ ...version, intent: undefined });
-
 export const appliedWith = (applied: readonly AppliedUpdate[], { update }: Intent, offset: number): readonly AppliedUpdate[] => [
   ...applied,
   { update, offset },

@@ -44,9 +44,6 @@ export type MirrorWork = {
   readonly show: (base: Base) => Promise<ShownValue>;
 };
 
-/** How many things that a mirror does not show are named in it. */
-const unrepresentedMax = 20;
-
 /** The clock after the last struct of `client` in updates that were admitted. */
 function clockOf(updates: readonly Uint8Array[], client: number): number {
   let clock = 0;
@@ -65,19 +62,15 @@ function unusedClient(updates: readonly Uint8Array[], first: number): number {
   return client;
 }
 
-const outOf = (one: number, size: number): string => `${one} of ${size}`;
-
 /** Does the work in this thread. `valueBytesMax`: the largest value that a mirror holds, as it is stored. */
 export function createMirrorWork(form: ValueForm, valueBytesMax: number): MirrorWork {
   const show = async ({ updates, roots }: Base): Promise<ShownValue> => {
     const { value, unrepresented } = readDocumentJson(updates, roots);
-    const named = unrepresented.slice(0, unrepresentedMax);
-    if (named.length < unrepresented.length) named.push(`these are ${outOf(named.length, unrepresented.length)}`);
     const stored = form.encode(value);
     const bytes = stored.bytes.byteLength;
-    if (bytes <= valueBytesMax) return { value: stored, omitted: undefined, unrepresented: named };
+    if (bytes <= valueBytesMax) return { value: stored, omitted: undefined, unrepresented };
     const omitted = `the document has ${bytes} bytes as JSON, and a mirror holds at most ${valueBytesMax}`;
-    return { value: form.encode(undefined), omitted, unrepresented: named };
+    return { value: form.encode(undefined), omitted, unrepresented };
   };
   return {
     show,

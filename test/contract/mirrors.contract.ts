@@ -21,7 +21,7 @@ export type MirrorsFixture = {
 
 const hex = (digit: string): string => digit.repeat(64);
 
-export const versionOf = (rev: string, upto = 7): Version => ({
+const versionOf = (rev: string, upto = 7): Version => ({
   rev,
   prev: `before ${rev}`,
   snapshot: { upto, sha256: hex('a') },

@@ -26,29 +26,33 @@ async function liveMany(from: number, count: number, plan: Plan): Promise<readon
 
 const recordsOf = (outcomes: readonly Outcome[]): number => outcomes.reduce((sum, { records }) => sum + records, 0);
 
-test('MI1, MI2, MI3: every edit is in the document once and nothing that was typed is lost, with crashes, zombies and failures', async () => {
-  const outcomes = await liveMany(1, 400, plan);
-  expect(recordsOf(outcomes)).toBeGreaterThan(400);
-});
+// In portions, each of which ends in time on a busy machine too.
+test.each([1, 181, 361, 541, 721])(
+  'MI1, MI2, MI3: every edit is in the document once and nothing that was typed is lost, with crashes, zombies and failures, from seed %i on',
+  async (from) => {
+    const outcomes = await liveMany(from, 180, plan);
+    expect(recordsOf(outcomes)).toBeGreaterThan(180);
+  },
+);
 
 test('MI1, MI2: with edits of the value alone', async () => {
-  await liveMany(1_001, 150, { ...plan, programs: ['set'], edits: 8 });
+  await liveMany(1_001, 200, { ...plan, programs: ['set'], edits: 8 });
 });
 
 test('MI6: with programs that leave out, take away or change our field', async () => {
-  await liveMany(2_001, 200, { ...plan, programs: [...edits, ...toField] });
+  await liveMany(2_001, 250, { ...plan, programs: [...edits, ...toField] });
 });
 
 test('MI6: with a document that begins as a mirror, and is copied while it is taken in', async () => {
-  await liveMany(6_001, 150, { ...plan, programs: ['set', 'set', 'replace', 'delete-and-insert', ...copies], fromMirror: true });
+  await liveMany(6_001, 200, { ...plan, programs: ['set', 'set', 'replace', 'delete-and-insert', ...copies], fromMirror: true });
 });
 
 test('MI7: with programs that put old copies back', async () => {
-  await liveMany(3_001, 150, { ...plan, programs: ['set', ...old], edits: 8 });
+  await liveMany(3_001, 200, { ...plan, programs: ['set', ...old], edits: 8 });
 });
 
 test('MI5: with a letter that goes in and out and in again', async () => {
-  await liveMany(4_001, 150, { ...plan, programs: ['set', 'toggle', 'toggle'], edits: 8 });
+  await liveMany(4_001, 200, { ...plan, programs: ['set', 'toggle', 'toggle'], edits: 8 });
 });
 
 test('MI4: where no program edits anything there is no record of ours', async () => {

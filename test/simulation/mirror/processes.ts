@@ -20,12 +20,12 @@ import type { Store } from '#shared/store/store.ts';
 import { rootKinds } from './contents.ts';
 import { clockOf, type Ports, type Process, startProcess, type World } from './world.ts';
 
-export const limits: MirrorLimits = { ...mirrorLimits, doubtMs: 40 };
+const limits: MirrorLimits = { ...mirrorLimits, doubtMs: 40 };
 
 const workOf = (): MirrorWork => createMirrorWork(valueForm, limits.valueBytesMax);
 const makeRevOf = (world: World) => (): string => `rev ${++world.serial}`;
 
-export function takeContextOf(world: World, ports: Ports, name: string): TakeContext {
+function takeContextOf(world: World, ports: Ports, name: string): TakeContext {
   const clock = clockOf(world);
   return {
     ...ports,

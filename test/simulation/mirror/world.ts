@@ -53,7 +53,7 @@ export const clockOf = (world: World): Clock => ({
 });
 
 /** Takes note of what was appended since it was called last. */
-export function noteAppended(world: World): void {
+function noteAppended(world: World): void {
   const [partition] = world.journal.partitions;
   for (const { records } of partition?.batches ?? []) {
     for (const read of records) {
