@@ -1,6 +1,7 @@
-/** The entry of the thread for mirrors: one question at a time. */
+/** The entry of the thread for mirrors in MongoDB: one question at a time. */
 
 import { answerQuestions } from '#shared/runtime/thread.ts';
-import { answerMirror } from './thread.ts';
+import { bsonForm } from '#shared/store/mongo/bson-form.ts';
+import { answerMirror, type MirrorQuestion } from './thread.ts';
 
-answerQuestions(answerMirror);
+answerQuestions((question: MirrorQuestion) => answerMirror(question, bsonForm));
