@@ -3,6 +3,7 @@ import de.bwaldvogel.mongo.MongoVersion;
 import de.bwaldvogel.mongo.backend.h2.H2Backend;
 import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
 import java.util.List;
+import org.h2.mvstore.MVStore;
 
 /**
  * Stands in for MongoDB where there is no mongod: mongo-java-server, kept on disk by H2. Arguments: the port, the file; without a file it
@@ -19,8 +20,15 @@ final class MongoStandIn {
         }
     }
 
+    /** H2 frees what is a few commits old although somebody still reads it: a cursor over many documents then fails with "Chunk not found". */
+    private static MVStore onDisk(String file) {
+        var store = new MVStore.Builder().fileName(file).open();
+        store.setVersionsToKeep(100);
+        return store;
+    }
+
     public static void main(String[] arguments) {
-        var backend = arguments.length > 1 ? new H2Backend(arguments[1]) : new MemoryBackend();
+        var backend = arguments.length > 1 ? new H2Backend(onDisk(arguments[1])) : new MemoryBackend();
         backend.version(new Version(List.of(5, 0, 0), 13));
         var server = new MongoServer(backend);
         server.enableOplog();
