@@ -2,7 +2,8 @@
  * What only happens to clusters: a journal that is away, a database from yesterday, records that are gone when a frozen gateway wakes, people on other gateways.
  */
 
-import { MongoClient } from 'mongodb';
+import { isDeepStrictEqual } from 'node:util';
+import { type Document, MongoClient } from 'mongodb';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { parseDocumentName } from '#shared/document/name.ts';
 import { type Kafka, openKafka } from '#shared/journal/kafka.ts';
@@ -22,7 +23,8 @@ let had: Had<TestCluster> = { kind: 'missing', reason: 'the cluster was not star
 
 beforeAll(async () => {
   // Cuts the journal only where the test says so (RESTORE_WINDOW_MS of a day).
-  const persisterSettings = { ...busyPersister, RESTORE_WINDOW_MS: 86_400_000 };
+  // The database is put back within a second here, which is less than one call may wait for it: a deletion that was decided before must not come after.
+  const persisterSettings = { ...busyPersister, RESTORE_WINDOW_MS: 86_400_000, RETIRE_AFTER_MS: 60_000 };
   had = await startTestCluster({ gatewaySettings: { DRAIN_SPREAD_MS: 300, UNSAVED_MS_MAX: 3_000 }, persisterSettings });
 }, startMsMax);
 afterAll(async () => {
@@ -61,14 +63,28 @@ const type = (client: Client, text: string): void => client.text.insert(client.t
 const has = (client: Client, text: string): Promise<void> =>
   client.until(`the text ${JSON.stringify(text)}`, () => client.text.toJSON().includes(text));
 
-/** Everything in the database, by collection. */
+/**
+ * Everything in the database, by collection, as a backup of one moment has it. Persisters are at work: read while a head moves, there would be a head without its snapshot, or
+ * neither a head nor the segments that were deleted behind it. So it is read again when one has moved.
+ */
 async function dump(url: string) {
   const client = await MongoClient.connect(url);
-  try {
+  const heads = (): Promise<Document[]> => client.db().collection('documents').find().sort({ _id: 1 }).toArray();
+  const readAll = async () => {
     const collections = await client.db().collections();
-    return await Promise.all(
-      collections.map(async (collection) => ({ name: collection.collectionName, documents: await collection.find().toArray() })),
-    );
+    // What is named after what names it.
+    const last = ['segmentParts', 'segments', 'snapshots'];
+    collections.sort((a, b) => last.indexOf(a.collectionName) - last.indexOf(b.collectionName));
+    const dumped: { readonly name: string; readonly documents: Document[] }[] = [];
+    for (const one of collections) dumped.push({ name: one.collectionName, documents: await one.find().toArray() });
+    return dumped;
+  };
+  try {
+    for (;;) {
+      const before = await heads();
+      const dumped = await readAll();
+      if (isDeepStrictEqual(before, await heads())) return dumped;
+    }
   } finally {
     await client.close();
   }
