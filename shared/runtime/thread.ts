@@ -52,7 +52,7 @@ export function createThread<Q, A>(name: string, entry: URL, clock: Clock, limit
       settle?.({ kind: 'gave-up', reason });
     };
     started.on('error', (error) => forget(error instanceof Error ? error.message : String(error)));
-    started.on('exit', (code) => forget(`the thread ended with code ${code}`));
+    started.on('exit', (code) => forget(`the ${name} thread ended with code ${code}`));
     started.unref();
     return started;
   };
@@ -72,7 +72,7 @@ export function createThread<Q, A>(name: string, entry: URL, clock: Clock, limit
     const onReply = (reply: Reply<A>): void => answered.resolve(reply);
     running.once('message', onReply);
     const tooLong = clock.after(limits.answerMsMax, () =>
-      answered.resolve({ kind: 'gave-up', reason: `it took longer than ${limits.answerMsMax} ms` }),
+      answered.resolve({ kind: 'gave-up', reason: `took longer than ${limits.answerMsMax} ms` }),
     );
     running.postMessage(question, transfer);
     const outcome = await answered.promise;
@@ -102,13 +102,16 @@ export function createThread<Q, A>(name: string, entry: URL, clock: Clock, limit
 /** A copy of bytes that holds nothing else, so that it can change hands. */
 export const owned = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => new Uint8Array(bytes);
 
-/** The thread's side. Asked by whoever made the thread, so questions are what `answer` takes. */
-export function answerQuestions(answer: (question: never) => Promise<unknown>): void {
-  const reply = (given: Reply<unknown>): void => parentPort?.postMessage(given, []);
+/** The thread's side. Asked by whoever made the thread, so questions are what `answer` takes. `transferOf`: what of an answer changes hands instead of being copied. */
+export function answerQuestions<A>(
+  answer: (question: never) => Promise<A>,
+  transferOf: (answer: A) => Transferable[] = () => [],
+): void {
+  const reply = (given: Reply<A>, transfer: Transferable[]): void => parentPort?.postMessage(given, transfer);
   parentPort?.on('message', (question: unknown) => {
     answer(question as never).then(
-      (given) => reply({ kind: 'answered', answer: given }),
-      (error: unknown) => reply({ kind: 'threw', reason: error instanceof Error ? error.message : String(error) }),
+      (given) => reply({ kind: 'answered', answer: given }, transferOf(given)),
+      (error: unknown) => reply({ kind: 'threw', reason: error instanceof Error ? error.message : String(error) }, []),
     );
   });
 }

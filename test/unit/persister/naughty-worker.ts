@@ -1,8 +1,7 @@
 /** A compaction thread that does what it is asked to: everything that a thread should not. */
 
-import { parentPort } from 'node:worker_threads';
-
 import type { ThreadRequest } from '#persister/compaction-thread.ts';
+import { answerQuestions } from '#shared/runtime/thread.ts';
 
 let count = 0;
 const kept: unknown[] = [];
@@ -20,8 +19,9 @@ const deeds: Readonly<Record<string, () => void>> = {
   },
 };
 
-parentPort?.on('message', ({ bytes }: ThreadRequest) => {
+// Not async: what it throws ends the thread.
+answerQuestions(({ bytes }: ThreadRequest) => {
   count++;
   deeds[new TextDecoder().decode(bytes)]?.();
-  parentPort?.postMessage({ kind: 'compacted', update: Uint8Array.of(count), sha256: '' }, []);
+  return Promise.resolve({ kind: 'compacted', update: Uint8Array.of(count), sha256: '' });
 });
