@@ -10,11 +10,10 @@
  */
 
 import type { DocumentName } from '#shared/document/name.ts';
-import { JournalUnavailable } from '#shared/journal/journal.ts';
 import type { Clock, Timer } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { backoffMs } from '#shared/runtime/waiting.ts';
-import { StoreUnavailable } from '#shared/store/store.ts';
+import { isUnavailable } from '#shared/store/unavailable.ts';
 
 import type { WatchLimits } from './watch-limits.ts';
 import type { WatchMetrics } from './watch-reporting.ts';
@@ -52,8 +51,6 @@ type Entry = {
   agains: number;
   timer: Timer | undefined;
 };
-
-const isUnavailable = (error: unknown): boolean => error instanceof StoreUnavailable || error instanceof JournalUnavailable;
 
 export class Looks {
   readonly #options: LooksOptions;
@@ -185,7 +182,7 @@ export class Looks {
     metrics.failed('look-failed');
     const failureMs = backoffMs(entry.failures, limits.retryMsMin, limits.retryMsMax, random);
     if (isUnavailable(error)) {
-      logger.warn({ document, reason: String(error) }, 'a mirror can not be looked at now');
+      logger.warn({ document, reason: `${error.name}: ${error.message}` }, 'a mirror can not be looked at now');
       return failureMs;
     }
     const isLeft = entry.failures >= limits.lookFailuresMax;

@@ -16,6 +16,7 @@ import type { Clock, Timer } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { backoffMs, pause } from '#shared/runtime/waiting.ts';
 import type { Head } from '#shared/store/store.ts';
+import { isUnavailable } from '#shared/store/unavailable.ts';
 
 import { createAlarm } from './alarm.ts';
 import {
@@ -28,7 +29,6 @@ import {
   retireCovered,
 } from './compaction.ts';
 import type { CompactionStatus, PersisterError, PersisterMetrics } from './reporting.ts';
-import { isUnavailable } from './retry.ts';
 
 export type CompactionQueueContext = CompactionContext & {
   readonly clock: Clock;

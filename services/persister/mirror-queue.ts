@@ -12,11 +12,11 @@ import type { Clock, Timer } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { backoffMs, pause } from '#shared/runtime/waiting.ts';
 import type { Head } from '#shared/store/store.ts';
+import { isUnavailable } from '#shared/store/unavailable.ts';
 
 import { createAlarm } from './alarm.ts';
 import { type MirrorContext, type MirrorIntervals, nextMirrorMs, refreshMirror, type Refreshed } from './mirror.ts';
 import type { PersisterError } from './reporting.ts';
-import { isUnavailable } from './retry.ts';
 
 export type MirrorQueueLimits = MirrorIntervals & {
   readonly mirrorRetryMsMin: number;

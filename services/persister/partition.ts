@@ -7,17 +7,17 @@
  * checkpoint asks for, or holds what this program can't read, the partition stops, says so, and waits for a person.
  */
 
-import type { Batch, FollowEnd, Journal, JournalUnavailable, Offset, Partition } from '#shared/journal/journal.ts';
+import type { Batch, FollowEnd, Journal, Offset, Partition } from '#shared/journal/journal.ts';
 import { createSlices } from '#shared/runtime/slices.ts';
 import { backoffMs, pause } from '#shared/runtime/waiting.ts';
 import { readEnds, staleEndMsMax } from '#shared/store/binding.ts';
-import type { StoreUnavailable } from '#shared/store/store.ts';
+import { isUnavailable, type Unavailable } from '#shared/store/unavailable.ts';
 
 import { createAlarm } from './alarm.ts';
 import { flush, type FlushContext, type Flushed } from './flush.ts';
 import { type Allowance, type Gathering, startGathering, takeBatch } from './intake.ts';
 import type { PartitionState, PartitionStatus, PersisterError, PersisterLag } from './reporting.ts';
-import { isUnavailable, persevere, type Retrying, unavailableKind } from './retry.ts';
+import { persevere, type Retrying, unavailableKind } from './retry.ts';
 import { createTrimming } from './trimming.ts';
 
 export type PartitionContext = Omit<FlushContext, 'retrying' | 'trimBelow'> & {
@@ -274,7 +274,7 @@ export class PartitionPersister {
     return undefined;
   }
 
-  #onUnavailable(error: StoreUnavailable | JournalUnavailable): void {
+  #onUnavailable(error: Unavailable): void {
     const { metrics, logger, partition } = this.#context;
     metrics.failed(unavailableKind(error));
     if (this.#state.kind === 'retrying') return;

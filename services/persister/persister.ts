@@ -21,6 +21,7 @@ import type { Logger } from '#shared/runtime/telemetry.ts';
 import { pause } from '#shared/runtime/waiting.ts';
 import { findMismatch } from '#shared/store/binding.ts';
 import { type Head, partBytesMax, type Store, StoreUnavailable } from '#shared/store/store.ts';
+import { isUnavailable } from '#shared/store/unavailable.ts';
 
 import type { NamedSnapshots } from './compaction.ts';
 import { CompactionQueue } from './compaction-queue.ts';
@@ -31,7 +32,7 @@ import { MirrorQueue } from './mirror-queue.ts';
 import type { Mirroring } from './mirroring.ts';
 import { PartitionPersister } from './partition.ts';
 import type { CompactionStatus, DeadLetterOffice, PartitionStatus, PersisterLag, PersisterMetrics } from './reporting.ts';
-import { isUnavailable, persevere, type Retrying, unavailableKind } from './retry.ts';
+import { persevere, type Retrying, unavailableKind } from './retry.ts';
 import type { MergeUpdates } from './segments.ts';
 import { Share } from './share.ts';
 

@@ -6,10 +6,10 @@
  * A drain cuts the waiting short: one more attempt, and then the work is left to whoever starts next.
  */
 
-import { JournalUnavailable } from '#shared/journal/journal.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
 import { backoffMs, pause } from '#shared/runtime/waiting.ts';
 import { StoreUnavailable } from '#shared/store/store.ts';
+import { isUnavailable, type Unavailable } from '#shared/store/unavailable.ts';
 
 export type Retrying = {
   readonly clock: Clock;
@@ -20,14 +20,11 @@ export type Retrying = {
   /** Aborted when the persister drains. */
   readonly draining: AbortSignal;
   /** Called before each wait. */
-  readonly onUnavailable: (error: StoreUnavailable | JournalUnavailable, waitMs: number) => void;
+  readonly onUnavailable: (error: Unavailable, waitMs: number) => void;
 };
 
-export const isUnavailable = (error: unknown): error is StoreUnavailable | JournalUnavailable =>
-  error instanceof StoreUnavailable || error instanceof JournalUnavailable;
-
 /** What it counts as. */
-export const unavailableKind = (error: StoreUnavailable | JournalUnavailable): 'store-unavailable' | 'journal-unavailable' =>
+export const unavailableKind = (error: Unavailable): 'store-unavailable' | 'journal-unavailable' =>
   error instanceof StoreUnavailable ? 'store-unavailable' : 'journal-unavailable';
 
 /** Repeats `attempt` until the store and the journal let it through. `gave-up`: a drain ended it. Other errors are thrown on. */

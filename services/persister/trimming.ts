@@ -11,10 +11,10 @@
 import type { Journal, Offset, Partition } from '#shared/journal/journal.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
+import { isUnavailable } from '#shared/store/unavailable.ts';
 
 import type { PersisterLimits } from './limits.ts';
 import type { PersisterMetrics } from './reporting.ts';
-import { isUnavailable } from './retry.ts';
 
 export type TrimmingContext = {
   readonly partition: Partition;

@@ -6,12 +6,11 @@
  * a line for each, for a bounded time, and then says in one line what did not answer. What was set up wrongly is not waited for.
  */
 
-import { JournalUnavailable } from '#shared/journal/journal.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
 import { variableName } from '#shared/runtime/config.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { backoffMs, pause } from '#shared/runtime/waiting.ts';
-import { StoreUnavailable } from './store.ts';
+import { isUnavailable } from './unavailable.ts';
 
 export type Patience = {
   readonly clock: Clock;
@@ -48,6 +47,6 @@ export async function waitFor<T>(what: string, attempt: () => Promise<T>, patien
 
 /** Why an attempt failed that may go well later; what can't is thrown on. */
 function failureOf(error: unknown): { readonly reason: string } {
-  if (error instanceof JournalUnavailable || error instanceof StoreUnavailable) return { reason: error.message };
+  if (isUnavailable(error)) return { reason: error.message };
   throw error;
 }

@@ -18,8 +18,7 @@ import type { JsonChange, JsonDocuments, JsonLook, JsonOutcome } from '#gateway/
 import { isForeignPage } from '#gateway/page-origin.ts';
 import { decodeName } from '#gateway/path-name.ts';
 import type { DocumentName } from '#shared/document/name.ts';
-import { JournalUnavailable } from '#shared/journal/journal.ts';
-import { StoreUnavailable } from '#shared/store/store.ts';
+import { isUnavailable } from '#shared/store/unavailable.ts';
 
 export type RestLimits = { readonly jsonBodyBytesMax: number; readonly jsonRequestsMax: number };
 
@@ -75,7 +74,7 @@ export function createRestDoor(parts: RestParts): RestDoor {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof StoreUnavailable || error instanceof JournalUnavailable)
+      if (isUnavailable(error))
         return problem(503, `the storage is away: ${error.message}. A change may have been made, or yet be made`, comeBack);
       parts.onThrown(document, error);
       return problem(500, 'the document could not be read or changed; it was left as it is');
