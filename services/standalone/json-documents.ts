@@ -21,7 +21,7 @@ import type { Refreshed } from '#persister/mirror.ts';
 import { areContained } from '#shared/document/contained.ts';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Offset, Partition } from '#shared/journal/journal.ts';
-import { readSnapshot } from '#shared/mirror/base.ts';
+import { readSnapshot, updatesOf } from '#shared/mirror/base.ts';
 import { hashOfValue, isClean, ownBookkeeping, sameSnapshot, sealed } from '#shared/mirror/bookkeeping.ts';
 import { variableName } from '#shared/runtime/config.ts';
 import { nextTurn } from '#shared/runtime/slices.ts';
@@ -266,7 +266,7 @@ async function shown(document: DocumentName, mirror: Mirror, own: Bookkeeping, c
   if (known !== undefined) return { kind: 'shown', mirror, ...known };
   const updates = await readSnapshot(store, document, own.snapshot);
   if (updates === undefined) throw new StoreUnavailable(`the snapshot of the mirror of ${JSON.stringify(document)} is not there`);
-  const base = { updates: [...updates, ...own.applied.map(({ update }) => update)], roots: roots(document) };
+  const base = { updates: updatesOf({ ...own, updates }), roots: roots(document) };
   const { value, omitted, unrepresented } = await work.show(base);
   if (omitted !== undefined) return { kind: 'unfit', reason: omitted };
   const now = { value, representation: await work.represent(value), unrepresented };

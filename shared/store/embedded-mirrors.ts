@@ -24,7 +24,15 @@ import {
   encodeMirrorValue,
 } from './embedded-mirror-values.ts';
 import { valueForm } from './mirror-values.ts';
-import type { Guard, Mirror, MirrorState, MirrorStore, SnapshotName, StoredValue } from './mirrors.ts';
+import {
+  holds,
+  sameValue,
+  snapshotsNamedBy,
+  type Mirror,
+  type MirrorState,
+  type MirrorStore,
+  type StoredValue,
+} from './mirrors.ts';
 import { NewerVersion, StoreUnavailable } from './store.ts';
 import { expectDecoded } from './values.ts';
 
@@ -54,26 +62,10 @@ function mirrorOf(document: DocumentName, value: Uint8Array | undefined, inkstre
   }
 }
 
-function holds(guard: Guard, { guard: found }: Mirror): boolean {
-  switch (guard.kind) {
-    case 'rev':
-      return found.kind === 'rev' && found.rev === guard.rev;
-    case 'missing':
-      return found.kind === 'missing';
-    case 'unreadable':
-      return found.kind === 'unreadable' && isSame(found.bytes, guard.bytes);
-  }
-}
-
 const stateOf = (document: DocumentName, bytes: Uint8Array | undefined): MirrorState | undefined =>
   bytes === undefined
     ? undefined
     : expectDecoded(decodeMirrorState(bytes), `the state of the mirror of document ${JSON.stringify(document)}`);
-
-function namedIn(mirror: Mirror | undefined, state: MirrorState | undefined): readonly SnapshotName[] {
-  const inState = state === undefined ? [] : [state.before, state.next, ...state.history].map(({ snapshot }) => snapshot);
-  return mirror?.inkstream === undefined ? inState : [mirror.inkstream.snapshot, ...inState];
-}
 
 const putValue = (document: DocumentName, value: StoredValue): Write => ({
   key: valueKey(document),
@@ -148,7 +140,7 @@ export function openEmbeddedMirrors(environment: Environment): MirrorStore {
       ),
     replaceMirror: (document, guard, replaced, { value, inkstream }) =>
       write(document, (mirror) =>
-        mirror !== undefined && holds(guard, mirror) && isSame(mirror.value.bytes, replaced.bytes)
+        mirror !== undefined && holds(guard, mirror) && sameValue(mirror.value, replaced)
           ? [putValue(document, value), { key: inkstreamKey(document), value: encodeInkstream(inkstream) }]
           : undefined,
       ),
@@ -161,14 +153,12 @@ export function openEmbeddedMirrors(environment: Environment): MirrorStore {
     editValue: (document, seen, value) =>
       write(document, (mirror) => {
         if (seen === undefined || mirror === undefined) return seen === mirror ? [putValue(document, value)] : undefined;
-        return holds(seen.guard, mirror) && isSame(seen.value.bytes, mirror.value.bytes)
-          ? [putValue(document, value)]
-          : undefined;
+        return holds(seen.guard, mirror) && sameValue(seen.value, mirror.value) ? [putValue(document, value)] : undefined;
       }),
     listNamedSnapshots: (document) =>
       attempt(() => {
         const mirror = readMirror(document);
-        return namedIn(mirror, stateOf(document, environment.get(stateKey(document))));
+        return snapshotsNamedBy(mirror, stateOf(document, environment.get(stateKey(document))));
       }),
     listDocuments: (after, limit) => attempt(() => firstNames(namesOf('M', after), namesOf('S', after), limit)),
     close: async () => {

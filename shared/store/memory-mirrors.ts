@@ -5,11 +5,20 @@
  * waited for. What other programs do is done to the disk itself.
  */
 
-import { Buffer } from 'node:buffer';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Moment } from '#shared/journal/memory.ts';
 import { valueForm } from './mirror-values.ts';
-import type { Guard, Inkstream, Mirror, MirrorState, MirrorStore, SnapshotName, StoredValue } from './mirrors.ts';
+import {
+  holds,
+  sameValue,
+  snapshotsNamedBy,
+  type Guard,
+  type Inkstream,
+  type Mirror,
+  type MirrorState,
+  type MirrorStore,
+  type StoredValue,
+} from './mirrors.ts';
 import { StoreUnavailable } from './store.ts';
 
 /** The methods of a mirror store, as steps. */
@@ -47,25 +56,11 @@ const guardOf = ({ inkstream }: MirrorOnDisk): Guard =>
       ? { kind: 'unreadable', bytes: inkstream }
       : { kind: 'rev', rev: inkstream.rev };
 
-const holds = (guard: Guard, mirror: MirrorOnDisk): boolean => {
-  const found = guardOf(mirror);
-  switch (guard.kind) {
-    case 'rev':
-      return found.kind === 'rev' && found.rev === guard.rev;
-    case 'missing':
-      return found.kind === 'missing';
-    case 'unreadable':
-      return found.kind === 'unreadable' && Buffer.compare(found.bytes, guard.bytes) === 0;
-  }
-};
-
 const asRead = (mirror: MirrorOnDisk): Mirror => ({
   value: mirror.value,
   inkstream: mirror.inkstream instanceof Uint8Array ? undefined : mirror.inkstream,
   guard: guardOf(mirror),
 });
-
-const sameValue = (one: StoredValue, other: StoredValue): boolean => Buffer.compare(one.bytes, other.bytes) === 0;
 
 export function createMemoryMirrors(options: MemoryMirrorsOptions = {}): MemoryMirrors {
   const { disk = createMirrorDisk() } = options;
@@ -73,6 +68,10 @@ export function createMemoryMirrors(options: MemoryMirrorsOptions = {}): MemoryM
   let closed = false;
   let crashed = false;
 
+  const mirrorOf = (document: DocumentName): Mirror | undefined => {
+    const stored = mirrors.get(document);
+    return stored === undefined ? undefined : asRead(stored);
+  };
   const pass = async (name: MirrorStep, moment: Moment): Promise<void> => {
     if (crashed) await never;
     if (closed) throw new StoreUnavailable('the mirrors were closed');
@@ -103,27 +102,24 @@ export function createMemoryMirrors(options: MemoryMirrorsOptions = {}): MemoryM
     readState: (document) => read('readState', () => states.get(document)),
     writeState: (document, expected, state) =>
       write('writeState', states, document, (stored) => (stored?.rev === expected ? state : undefined)),
-    readMirror: (document) =>
-      read('readMirror', () => {
-        const stored = mirrors.get(document);
-        return stored === undefined ? undefined : asRead(stored);
-      }),
+    readMirror: (document) => read('readMirror', () => mirrorOf(document)),
     writeBookkeeping: (document, guard, inkstream) =>
       write('writeBookkeeping', mirrors, document, (stored) =>
-        stored !== undefined && holds(guard, stored) ? { value: stored.value, inkstream } : undefined,
+        stored !== undefined && holds(guard, asRead(stored)) ? { value: stored.value, inkstream } : undefined,
       ),
     replaceMirror: (document, guard, replaced, contents) =>
       write('replaceMirror', mirrors, document, (stored) =>
-        stored !== undefined && holds(guard, stored) && sameValue(stored.value, replaced) ? contents : undefined,
+        stored !== undefined && holds(guard, asRead(stored)) && sameValue(stored.value, replaced) ? contents : undefined,
       ),
     insertMirror: (document, contents) =>
       write('insertMirror', mirrors, document, (stored) => (stored === undefined ? contents : undefined)),
     editValue: (document, seen, value) =>
       write('editValue', mirrors, document, (stored) => {
         if (seen === undefined || stored === undefined) return seen === stored ? { value, inkstream: undefined } : undefined;
-        return holds(seen.guard, stored) && sameValue(seen.value, stored.value) ? { ...stored, value } : undefined;
+        return holds(seen.guard, asRead(stored)) && sameValue(seen.value, stored.value) ? { ...stored, value } : undefined;
       }),
-    listNamedSnapshots: (document) => read('listNamedSnapshots', () => namedIn(mirrors.get(document), states.get(document))),
+    listNamedSnapshots: (document) =>
+      read('listNamedSnapshots', () => snapshotsNamedBy(mirrorOf(document), states.get(document))),
     listDocuments: (after, limit) =>
       read('listDocuments', () =>
         [...new Set([...mirrors.keys(), ...states.keys()])]
@@ -138,10 +134,4 @@ export function createMemoryMirrors(options: MemoryMirrorsOptions = {}): MemoryM
       crashed = true;
     },
   };
-}
-
-function namedIn(mirror: MirrorOnDisk | undefined, state: MirrorState | undefined): readonly SnapshotName[] {
-  const inkstream = mirror === undefined ? undefined : asRead(mirror).inkstream;
-  const inState = state === undefined ? [] : [state.before, state.next, ...state.history].map(({ snapshot }) => snapshot);
-  return inkstream === undefined ? inState : [inkstream.snapshot, ...inState];
 }

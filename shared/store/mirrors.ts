@@ -14,6 +14,7 @@
  * Adapters: memory, embedded (LMDB) and MongoDB; one contract suite holds them all.
  */
 
+import { Buffer } from 'node:buffer';
 import type { JsonMap, JsonValue } from '#shared/document/json/value.ts';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Offset } from '#shared/journal/journal.ts';
@@ -84,6 +85,20 @@ export type Mirror = {
   readonly guard: Guard;
 };
 
+/** Whether a mirror is still as `guard` says: for adapters that look by themselves. */
+export function holds(guard: Guard, { guard: found }: Pick<Mirror, 'guard'>): boolean {
+  switch (guard.kind) {
+    case 'rev':
+      return found.kind === 'rev' && found.rev === guard.rev;
+    case 'missing':
+      return found.kind === 'missing';
+    case 'unreadable':
+      return found.kind === 'unreadable' && Buffer.compare(found.bytes, guard.bytes) === 0;
+  }
+}
+
+export const sameValue = (one: StoredValue, other: StoredValue): boolean => Buffer.compare(one.bytes, other.bytes) === 0;
+
 export type MirrorContents = { readonly value: StoredValue; readonly inkstream: Inkstream };
 
 /** Everything that was ever taken in on top of one snapshot. */
@@ -96,6 +111,13 @@ export type MirrorState = {
   readonly next: Version;
   readonly history: readonly Remembered[];
 };
+
+/** The snapshots that a mirror and its state name. */
+export function snapshotsNamedBy(mirror: Mirror | undefined, state: MirrorState | undefined): readonly SnapshotName[] {
+  const inState = state === undefined ? [] : [state.before, state.next, ...state.history];
+  const all = mirror?.inkstream === undefined ? inState : [mirror.inkstream, ...inState];
+  return all.map(({ snapshot }) => snapshot);
+}
 
 /**
  * Reads see every write that has resolved, in this process or another. Writes resolve when durable, with whether they were made; where one rejects it may have been made or not.

@@ -25,7 +25,15 @@
 
 import { MongoServerError, type Collection, type Db } from 'mongodb';
 import { parseDocumentName, type DocumentName } from '#shared/document/name.ts';
-import type { Guard, Inkstream, MirrorContents, MirrorStore, Rev, SnapshotName, StoredValue } from '../mirrors.ts';
+import {
+  snapshotsNamedBy,
+  type Guard,
+  type MirrorContents,
+  type MirrorStore,
+  type Rev,
+  type SnapshotName,
+  type StoredValue,
+} from '../mirrors.ts';
 import { bsonTypes } from './bson.ts';
 import { bsonForm } from './bson-form.ts';
 import { fieldsOf, writeValue, type BsonFields, type BsonValue } from './bson-writer.ts';
@@ -181,9 +189,10 @@ async function read(db: Db, place: Place, document: DocumentName, call: Call, pr
 async function listNamedSnapshots(db: Db, document: DocumentName, call: Call): Promise<readonly SnapshotName[]> {
   const mirror = await read(db, mirrors, document, call, { inkstream: 1 });
   const state = await read(db, states, document, call);
-  const inkstream: Inkstream | undefined = mirror === undefined ? undefined : decodeMirror(document, mirror).inkstream;
-  const { before, next, history } = state === undefined ? { history: [] } : decodeState(document, state);
-  return [inkstream, before, next, ...history].flatMap((one) => (one === undefined ? [] : [one.snapshot]));
+  return snapshotsNamedBy(
+    mirror === undefined ? undefined : decodeMirror(document, mirror),
+    state === undefined ? undefined : decodeState(document, state),
+  );
 }
 
 /** Ids that are texts, in the order of their bytes. */
