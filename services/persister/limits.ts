@@ -3,7 +3,7 @@
  * start (`limitProblems`), because two limits that contradict each other show up only under load.
  */
 
-import { amount, duration, type SettingValues, variableName } from '#shared/runtime/config.ts';
+import { amount, duration, outOfOrder, type SettingValues } from '#shared/runtime/config.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -68,13 +68,9 @@ export const persisterLimits: PersisterLimits = Object.fromEntries(
 ) as PersisterLimits;
 
 /** What is wrong with these limits together, in words for the person who set them; empty where nothing is. */
-export function limitProblems(limits: PersisterLimits): readonly string[] {
-  const pairs: readonly (readonly [keyof PersisterLimits, keyof PersisterLimits])[] = [
+export const limitProblems = (limits: PersisterLimits): readonly string[] =>
+  outOfOrder(limits, [
     ['flushBytes', 'gatherBytesMax'],
     ['retryMsMin', 'retryMsMax'],
     ['compactionRetryMsMin', 'compactionRetryMsMax'],
-  ];
-  return pairs
-    .filter(([less, more]) => limits[less] > limits[more])
-    .map(([less, more]) => `${variableName(less)} (${limits[less]}) is more than ${variableName(more)} (${limits[more]})`);
-}
+  ]);

@@ -1,7 +1,7 @@
 /** Mirrors, for a persister that keeps them: what it takes, and what may be set. */
 
 import type { DocumentName } from '#shared/document/name.ts';
-import { amount, duration, variableName } from '#shared/runtime/config.ts';
+import { amount, duration, outOfOrder } from '#shared/runtime/config.ts';
 
 import type { MirrorQueueContext, MirrorQueueLimits } from './mirror-queue.ts';
 
@@ -20,15 +20,11 @@ export const mirrorQueueSettings = {
 };
 
 /** What contradicts what, a line each. */
-export function mirrorQueueProblems(limits: MirrorQueueLimits): readonly string[] {
-  const pairs = [
+export const mirrorQueueProblems = (limits: MirrorQueueLimits): readonly string[] =>
+  outOfOrder(limits, [
     ['mirrorIntervalMsMin', 'mirrorIntervalMsMax'],
     ['mirrorRetryMsMin', 'mirrorRetryMsMax'],
-  ] as const;
-  return pairs
-    .filter(([less, more]) => limits[less] > limits[more])
-    .map(([less, more]) => `${variableName(less)} (${limits[less]}) is more than ${variableName(more)} (${limits[more]})`);
-}
+  ]);
 
 export type Mirroring = Pick<MirrorQueueContext, 'mirrors' | 'work' | 'roots' | 'makeRev' | 'mirrorLimits' | 'queueLimits'> & {
   /** Whether a document is to have a mirror. */

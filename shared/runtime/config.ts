@@ -85,6 +85,16 @@ export const parsed = <T>(
   about,
 });
 
+/** Pairs of settings of which the first must not be more than the second: what is wrong with them, a line each. */
+export function outOfOrder<Key extends string>(
+  values: Readonly<Record<Key, number>>,
+  pairs: readonly (readonly [less: Key, more: Key])[],
+): readonly string[] {
+  return pairs
+    .filter(([less, more]) => values[less] > values[more])
+    .map(([less, more]) => `${variableName(less)} (${values[less]}) is more than ${variableName(more)} (${values[more]})`);
+}
+
 /** Yes (`1`) or no (`0`). */
 export const flag = (fallback: boolean, about: string): Setting<boolean> => ({
   schema: z
