@@ -26,6 +26,7 @@ import {
   type Growth,
   hasCovered,
   isDue,
+  type NamedSnapshots,
   retireCovered,
 } from './compaction.ts';
 import type { CompactionStatus, PersisterError, PersisterMetrics } from './reporting.ts';
@@ -35,6 +36,8 @@ export type CompactionQueueContext = CompactionContext & {
   readonly random: () => number;
   readonly logger: Logger;
   readonly metrics: PersisterMetrics;
+  /** Snapshots that must stay though a later head covers them. None if not given. */
+  readonly namedSnapshots?: NamedSnapshots;
 };
 
 type Remembered = {

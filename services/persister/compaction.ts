@@ -41,8 +41,6 @@ export type CompactionContext = {
   readonly limits: PersisterLimits;
   /** The same for all persisters of a store, since a snapshot's parts may be written by several. */
   readonly partBytes: number;
-  /** Snapshots that must stay though a later head covers them. None if not given. */
-  readonly namedSnapshots?: NamedSnapshots;
   /** Aborted when the persister drains: no effect begins any more. */
   readonly draining: AbortSignal;
 };

@@ -193,7 +193,6 @@ function keepMirrors(
   return new MirrorQueue({
     ...parts,
     ...mirrors,
-    namedSnapshots: mirrors.mirrors.listNamedSnapshots,
     isMine: (document) => isOurs(document) && hasMirror(document),
     onWritten: (document, { head, ...mirror }) => {
       compaction.compactedBefore(document, head);

@@ -43,7 +43,6 @@ export function startJsonParts(parts: {
     limits: config,
     mirrorLimits,
     partBytes: partBytesMax,
-    namedSnapshots: mirrors.listNamedSnapshots,
     draining: ending.signal,
   };
   const documents = createJsonDocuments({

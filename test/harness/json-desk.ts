@@ -102,7 +102,7 @@ export async function openDesk({
     clients: createClients(Math.random),
     doubts: createDoubts(systemClock, 0),
     origin: identity,
-    refresh: (document) => refreshMirror(document, { ...rewriting, namedSnapshots: mirrors.listNamedSnapshots }),
+    refresh: (document) => refreshMirror(document, rewriting),
     shownValues: createShownValues(64 * 1024),
     compactedBefore: persister.compactedBefore,
     storeThrough: persister.storeThrough,

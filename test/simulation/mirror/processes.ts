@@ -15,7 +15,6 @@ import type { Offset } from '#shared/journal/journal.ts';
 import { type MirrorLimits, mirrorLimits } from '#shared/mirror/limits.ts';
 import { createMirrorWork, type MirrorWork } from '#shared/mirror/work.ts';
 import { valueForm } from '#shared/store/mirror-values.ts';
-import type { Store } from '#shared/store/store.ts';
 
 import { rootKinds } from './contents.ts';
 import { clockOf, type Ports, type Process, startProcess, type World } from './world.ts';
@@ -64,7 +63,6 @@ function mirrorContextOf(world: World, ports: Ports): MirrorContext {
     compactor: { compact: async (input) => compactOrBlame(input, compact), end: async () => {} },
     limits: { ...persisterLimits, compactionSegmentsMin: 2 },
     partBytes: 60,
-    namedSnapshots: ports.mirrors.listNamedSnapshots,
     draining: new AbortController().signal,
   };
 }
@@ -83,9 +81,9 @@ async function flush(world: World, { store }: Ports, from: Offset): Promise<Offs
   return store.moveCheckpoint(0, from, next);
 }
 
-async function retire(document: DocumentName, store: Store, context: MirrorContext): Promise<void> {
+async function retire(document: DocumentName, { store, mirrors }: MirrorContext): Promise<void> {
   const head = await store.readHead(document);
-  if (head !== undefined) await retireCovered(document, head, store, context.namedSnapshots);
+  if (head !== undefined) await retireCovered(document, head, store, mirrors.listNamedSnapshots);
 }
 
 /** Stores, compacts, rewrites, deletes and trims, for ever, now this, now that; all of it in each round if it is `diligent`. */
@@ -104,7 +102,7 @@ export async function startPersister(world: World, diligent = false): Promise<Pr
           const refreshed = await refreshMirror(document, context);
           if (refreshed.kind === 'written') world.log.push(`${name}: ${document} rewritten at ${refreshed.head.upto}`);
         }
-        if (now(0.3)) await retire(document, ports.store, context);
+        if (now(0.3)) await retire(document, context);
       }
       if (world.appended.length === position) position = await ports.store.readCheckpoint(0);
     }
