@@ -13,7 +13,7 @@ import { Buffer } from 'node:buffer';
 import type { DocumentName } from '#shared/document/name.ts';
 import { parseDocumentName } from '#shared/document/name.ts';
 import { keyOf } from '#shared/runtime/key.ts';
-import { EnvironmentUnavailable, type Environment, type View, type Write } from '#shared/runtime/lmdb.ts';
+import type { Environment, View, Write } from '#shared/runtime/lmdb.ts';
 import { describeRefusal } from '#shared/runtime/stored-kind.ts';
 import {
   decodeInkstream,
@@ -23,6 +23,7 @@ import {
   encodeMirrorState,
   encodeMirrorValue,
 } from './embedded-mirror-values.ts';
+import { createEmbeddedCalls } from './embedded-calls.ts';
 import { valueForm } from './mirror-values.ts';
 import {
   holds,
@@ -33,7 +34,7 @@ import {
   type MirrorStore,
   type StoredValue,
 } from './mirrors.ts';
-import { NewerVersion, StoreUnavailable } from './store.ts';
+import { NewerVersion } from './store.ts';
 import { expectDecoded } from './values.ts';
 
 type Kind = 'M' | 'S';
@@ -74,16 +75,7 @@ const putValue = (document: DocumentName, value: StoredValue): Write => ({
 
 /** Opens the mirrors that are kept in `environment`. Closing them leaves the environment open. */
 export function openEmbeddedMirrors(environment: Environment): MirrorStore {
-  let closed = false;
-
-  const attempt = async <T>(work: () => T | Promise<T>): Promise<T> => {
-    if (closed) throw new StoreUnavailable('the mirrors were closed');
-    try {
-      return await work();
-    } catch (error) {
-      throw error instanceof EnvironmentUnavailable ? new StoreUnavailable(error.message, { cause: error }) : error;
-    }
-  };
+  const { attempt, close } = createEmbeddedCalls('the mirrors were closed');
   /** Makes the writes that `decide` returns for the mirror as it stands then; none where that is undefined. */
   const write = (
     document: DocumentName,
@@ -161,9 +153,7 @@ export function openEmbeddedMirrors(environment: Environment): MirrorStore {
         return snapshotsNamedBy(mirror, stateOf(document, environment.get(stateKey(document))));
       }),
     listDocuments: (after, limit) => attempt(() => firstNames(namesOf('M', after), namesOf('S', after), limit)),
-    close: async () => {
-      closed = true;
-    },
+    close,
   };
 }
 

@@ -22,9 +22,9 @@ import type { DocumentName } from '#shared/document/name.ts';
 import type { JournalIdentity, Offset } from '#shared/journal/journal.ts';
 import { systemClock, type Clock } from '#shared/runtime/clock.ts';
 import { keyNumberBytes, keyNumberMax, keyOf, numberInKey } from '#shared/runtime/key.ts';
-import { EnvironmentUnavailable, type Decision, type Environment, type KeyRange, type View } from '#shared/runtime/lmdb.ts';
+import type { Decision, Environment, KeyRange, View } from '#shared/runtime/lmdb.ts';
 import { createSlices } from '#shared/runtime/slices.ts';
-import { StoreUnavailable } from './store.ts';
+import { createEmbeddedCalls } from './embedded-calls.ts';
 import type { Segment, SegmentId, SnapshotId, Store } from './store.ts';
 import {
   decodeCheckpoint,
@@ -81,16 +81,7 @@ const partsAtOnce = 4; // each frees up to 8 MB of pages
 export function openEmbeddedStore(environment: Environment, options: EmbeddedStoreOptions = {}): Store {
   const { segmentBytesMax = 64 * 1024 * 1024, sliceMs = 5, clock = systemClock } = options;
   const slices = createSlices(clock, sliceMs);
-  let closed = false;
-
-  const attempt = async <T>(work: () => T | Promise<T>): Promise<T> => {
-    if (closed) throw new StoreUnavailable('the store was closed');
-    try {
-      return await work();
-    } catch (error) {
-      throw error instanceof EnvironmentUnavailable ? new StoreUnavailable(error.message, { cause: error }) : error;
-    }
-  };
+  const { attempt, close } = createEmbeddedCalls('the store was closed');
   const commit = <T>(decide: (view: View) => Decision<T>, releases = false): Promise<T> =>
     attempt(() => environment.commit(decide, { releases }));
   const insert = (key: Uint8Array, encode: () => Uint8Array): Promise<void> =>
@@ -189,8 +180,6 @@ export function openEmbeddedStore(environment: Environment, options: EmbeddedSto
         if (stored !== undefined && stored.upto >= head.upto) return { writes: [], result: stored };
         return { writes: [{ key: headKey(document), value: encodeHead(head) }], result: head };
       }),
-    close: async () => {
-      closed = true;
-    },
+    close,
   };
 }
