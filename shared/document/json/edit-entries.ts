@@ -44,8 +44,5 @@ function planEntry(entry: Entry, wanted: JsonValue, siblings: readonly unknown[]
   if (content instanceof Y.AbstractType && planning.editable(content, wanted)) return planning.edit(content, wanted, place);
   countChange(planning, old, wanted);
   const made = planning.make(wanted, siblings, place);
-  planning.changes.push(() => {
-    setEntry(target, key, made.content);
-    made.fill();
-  });
+  planning.changes.push(() => setEntry(target, key, made));
 }

@@ -2,7 +2,7 @@
 
 import * as Y from 'yjs';
 import { align } from './align.ts';
-import { insertContents } from './contents.ts';
+import { insertAll } from './contents.ts';
 import { liveItems } from './items.ts';
 import { inside, type Place } from './place.ts';
 import { countChange, type Planning } from './planning.ts';
@@ -41,13 +41,7 @@ export function planList(list: Y.Array<unknown>, value: readonly JsonValue[], pl
     for (const gone of olds.slice(baseFrom, baseTo)) countChange(planning, gone, undefined);
     planning.changes.push(() => {
       if (baseTo > baseFrom) list.delete(baseFrom, baseTo - baseFrom);
-      if (made.length === 0) return;
-      insertContents(
-        list,
-        baseFrom,
-        made.map(({ content }) => content),
-      );
-      for (const { fill } of made) fill();
+      insertAll(list, baseFrom, made);
     });
   }
 }

@@ -7,7 +7,7 @@
 
 import type * as Y from 'yjs';
 import { align } from './align.ts';
-import { insertContents } from './contents.ts';
+import { insertAll } from './contents.ts';
 import { planEntries } from './edit-entries.ts';
 import { planRuns } from './edit-text.ts';
 import type { Hunk } from './myers.ts';
@@ -136,12 +136,6 @@ function planReplaced(
   if (made.length === 0 && gone.length === 0) return;
   planning.changes.push(() => {
     for (const [at, width] of gone) parent.delete(at, width);
-    if (made.length === 0) return;
-    insertContents(
-      parent,
-      index,
-      made.map(({ content }) => content),
-    );
-    for (const { fill } of made) fill();
+    insertAll(parent, index, made);
   });
 }

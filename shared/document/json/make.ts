@@ -7,7 +7,7 @@
  */
 
 import * as Y from 'yjs';
-import { insertContents, setEntry } from './contents.ts';
+import { insertAll, setEntry } from './contents.ts';
 import { DeltaWriter } from './delta.ts';
 import { currentContent, type SharedType } from './items.ts';
 import { nameOf, storedKey } from './names.ts';
@@ -90,27 +90,14 @@ function currentOf(sibling: SharedType, key: string): readonly unknown[] {
 }
 
 function fillEntries(target: Parameters<typeof setEntry>[0], entries: readonly (readonly [string, Made])[]): void {
-  for (const [key, { content, fill }] of entries) {
-    setEntry(target, key, content);
-    fill();
-  }
+  for (const [key, made] of entries) setEntry(target, key, made);
 }
 
 function makeList(value: readonly JsonValue[], siblings: readonly Y.Array<unknown>[], place: Place, planning: Planning): Made {
   const list = new Y.Array<unknown>();
   const alike = siblings.flatMap((sibling) => sibling.slice(0, siblingsMax));
   const entries = value.map((entry, i) => planning.make(entry, alike, inside(place, i)));
-  return { content: list, fill: () => fillList(list, entries) };
-}
-
-function fillList(list: Y.Array<unknown> | Y.XmlFragment, entries: readonly Made[]): void {
-  if (entries.length === 0) return;
-  insertContents(
-    list,
-    0,
-    entries.map(({ content }) => content),
-  );
-  for (const { fill } of entries) fill();
+  return { content: list, fill: () => insertAll(list, 0, entries) };
 }
 
 function makeText(text: Y.Text, runs: readonly Run[], place: Place, planning: Planning): Made {
@@ -136,7 +123,7 @@ function makeElement(node: XmlElementNode, place: Place, planning: Planning): Ma
     content: element,
     fill: () => {
       fillEntries(element, entries);
-      fillList(element, children);
+      insertAll(element, 0, children);
     },
   };
 }
@@ -193,5 +180,5 @@ function makeNamed(name: string | undefined, form: JsonMap, place: Place, planni
   if ('wrong' in nodes) return undefined;
   const fragment = new Y.XmlFragment();
   const children = makeNodes(nodes, place, planning);
-  return { content: fragment, fill: () => fillList(fragment, children) };
+  return { content: fragment, fill: () => insertAll(fragment, 0, children) };
 }
