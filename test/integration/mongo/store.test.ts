@@ -8,8 +8,8 @@ import type { Store } from '#shared/store/store.ts';
 import { storeContract } from '#test/contract/store.contract.ts';
 import { mongodbForTests, withDatabase } from '#test/harness/backends.ts';
 
-// The contract says nothing about time, and a stand-in that serves other tests beside takes some.
-const operationMsMax = 50_000;
+// The contract says nothing about time, and a stand-in that serves other tests beside takes some, also to answer whether it is alive.
+const patience = { operationMsMax: 50_000, serverSelectionMsMax: 50_000 };
 
 const had = await mongodbForTests();
 if (had.kind === 'missing') {
@@ -19,7 +19,7 @@ if (had.kind === 'missing') {
     const url = withDatabase(had.url, `inkstream-test-${randomUUID().slice(0, 8)}`);
     const opened: Store[] = [];
     const open = async (): Promise<Store> => {
-      const store = await openMongoStore({ url, operationMsMax });
+      const store = await openMongoStore({ url, ...patience });
       opened.push(store);
       return store;
     };
