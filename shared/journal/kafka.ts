@@ -89,6 +89,7 @@ async function examine(connection: KafkaConnection, link: Link, { clock, logger 
   const updates = topicName(topicPrefix, 'updates');
   const admin = createClient(connection, logger, () => link.addresses()).admin();
   try {
+    await link.addresses(); // fails in its own words, which kafkajs would hide
     await admin.connect();
     const facts = await findTopics(admin, topicPrefix, clock);
     const { faults, warnings } = judgeTopics(topicPrefix, facts);

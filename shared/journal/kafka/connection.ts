@@ -106,7 +106,11 @@ export async function connectBroker(connection: KafkaConnection, address: Broker
     await connectionPool.getConnection(1);
     return broker;
   } catch (error) {
-    closeBroker(broker, error instanceof Error ? error : new Error(String(error)));
+    const reason = error instanceof Error ? error : new Error(String(error));
+    closeBroker(broker, reason);
+    // What a broker does with a client that speaks in the clear where it wants TLS.
+    if (connection.tls === undefined && reason.message === 'Closed connection')
+      throw new Error('it closed the connection without an answer (does it want TLS?)', { cause: error });
     throw error;
   }
 }
