@@ -23,7 +23,7 @@ type Reply<A> = { readonly kind: 'answered'; readonly answer: A } | { readonly k
 
 export type Outcome<A> =
   | Reply<A>
-  /** Too long, out of memory, or the thread died. */
+  /** Too long, out of memory, the thread died, or what was asked can't be handed to a thread. */
   | { readonly kind: 'gave-up'; readonly reason: string }
   /** Nobody is asked any more. */
   | { readonly kind: 'ended' };
@@ -74,7 +74,11 @@ export function createThread<Q, A>(name: string, entry: URL, clock: Clock, limit
     const tooLong = clock.after(limits.answerMsMax, () =>
       answered.resolve({ kind: 'gave-up', reason: `took longer than ${limits.answerMsMax} ms` }),
     );
-    running.postMessage(question, transfer);
+    try {
+      running.postMessage(question, transfer);
+    } catch (error) {
+      answered.resolve({ kind: 'gave-up', reason: error instanceof Error ? error.message : String(error) });
+    }
     const outcome = await answered.promise;
     tooLong.cancel();
     settle = undefined;

@@ -51,6 +51,21 @@ test('EM5: a thread that runs out of memory or dies takes nobody along', async (
   expect(await ask({ deed: 'count' })).toEqual({ kind: 'answered', answer: 1 });
 });
 
+test('JD25: a question that can not be handed to a thread is given up, and stops none after it', async () => {
+  const { ask } = open();
+  const bytes = owned(Uint8Array.of(1, 2));
+  const answers = await Promise.all([
+    ask({ deed: 'bytes', bytes }, [bytes.buffer]),
+    ask({ deed: 'bytes', bytes }, [bytes.buffer]),
+    ask({ deed: 'count' }),
+  ]);
+  expect(answers).toEqual([
+    { kind: 'answered', answer: 2 },
+    { kind: 'gave-up', reason: expect.stringContaining('transfer') },
+    { kind: 'answered', answer: 1 },
+  ]);
+});
+
 test('EM5: one that is ended answers nobody any more; one that is idle is ended, and starts again', async () => {
   const clock = virtualClock();
   const { ask, end } = open({ idleMs: 1_000 }, clock);
