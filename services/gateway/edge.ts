@@ -27,12 +27,15 @@ export type HttpAnswer = {
   readonly body: string | Uint8Array;
 };
 
-/** A plain request as it begins. `header` answers during the call alone, '' where there is none; names in lower case. */
+/** A plain request as it begins. Both answer during the call alone; names in lower case. */
 export type RequestHead = {
   readonly method: string;
   /** As it came, percent-encoded, without the query. */
   readonly path: string;
+  /** The first line of that name; '' where there is none. */
   readonly header: (name: string) => string;
+  /** All lines of that name, in their order: of a list they are parts (RFC 9110 §5.3). */
+  readonly headerLines: (name: string) => readonly string[];
 };
 
 /** A request is answered by what its body says. */
@@ -203,7 +206,12 @@ function upgradeBy(parts: EdgeParts) {
 function answerBy(parts: EdgeParts) {
   return (response: uws.HttpResponse, request: uws.HttpRequest): void => {
     const method = request.getCaseSensitiveMethod();
-    const given = parts.request({ method, path: request.getUrl(), header: (name) => request.getHeader(name) });
+    const given = parts.request({
+      method,
+      path: request.getUrl(),
+      header: (name) => request.getHeader(name),
+      headerLines: (name) => headerLines(request, name),
+    });
     const isHead = method === 'HEAD';
     const announced = request.getHeader('content-length') || request.getHeader('transfer-encoding');
     const hasBody = announced !== '' && announced !== '0';
@@ -211,6 +219,14 @@ function answerBy(parts: EdgeParts) {
     else if (given instanceof Promise) answerLater(response, given, isHead);
     else answer(response, given, { isHead, closes: hasBody });
   };
+}
+
+function headerLines(request: uws.HttpRequest, name: string): readonly string[] {
+  const lines: string[] = [];
+  request.forEach((key, value) => {
+    if (key === name) lines.push(value);
+  });
+  return lines;
 }
 
 function answerLater(response: uws.HttpResponse, given: Promise<HttpAnswer>, isHead: boolean): void {

@@ -8,33 +8,28 @@ export type Conditions = { readonly ifMatch: Named | undefined; readonly ifNoneM
 /** `If-Match` came to nothing, or `If-None-Match` did. */
 export type Failed = 'if-match' | 'if-none-match';
 
-const entityTag = /(?:W\/)?"[\x21\x23-\x7e\x80-\uffff]*"/uy;
-const separator = /[ \t]*,?[ \t]*/uy;
+const entityTag = /(?:W\/)?"[\x21\x23-\x7e\x80-\uffff]*"/gu;
+/** Between tags stands at least one comma, and any of them may have nothing between them (RFC 9110 §5.6.1.2). */
+const tagList = new RegExp(String.raw`^[ \t,]*(?:${entityTag.source}[ \t]*(?:,[ \t,]*|$))*$`, 'u');
 
-/** A header's list of entity tags; undefined where it is none. */
-function parseTags(header: string): Named | undefined {
-  const text = header.trim();
+/** A header's list of entity tags, which may have none; undefined where it is no such list. */
+function parseTags(lines: readonly string[]): Named | undefined {
+  const text = lines.join(',').trim();
   if (text === '*') return '*';
-  const tags: string[] = [];
-  for (let at = 0; at < text.length;) {
-    entityTag.lastIndex = at;
-    const tag = entityTag.exec(text)?.[0];
-    if (tag === undefined) return undefined;
-    tags.push(tag);
-    separator.lastIndex = at + tag.length;
-    at += tag.length + (separator.exec(text)?.[0].length ?? 0);
-  }
-  return tags;
+  return tagList.test(text) ? (text.match(entityTag) ?? []) : undefined;
 }
 
-/** The conditions in two headers ('' where there is none), or the name of the one that can't be read. */
-export function parseConditions(ifMatch: string, ifNoneMatch: string): Conditions | { readonly unreadable: string } {
+/** The conditions in two headers, by the lines that there are of each, or the name of the one that can't be read. */
+export function parseConditions(
+  ifMatch: readonly string[],
+  ifNoneMatch: readonly string[],
+): Conditions | { readonly unreadable: string } {
   const conditions = {
-    ifMatch: ifMatch === '' ? undefined : parseTags(ifMatch),
-    ifNoneMatch: ifNoneMatch === '' ? undefined : parseTags(ifNoneMatch),
+    ifMatch: ifMatch.length === 0 ? undefined : parseTags(ifMatch),
+    ifNoneMatch: ifNoneMatch.length === 0 ? undefined : parseTags(ifNoneMatch),
   };
-  if (ifMatch !== '' && conditions.ifMatch === undefined) return { unreadable: 'If-Match' };
-  if (ifNoneMatch !== '' && conditions.ifNoneMatch === undefined) return { unreadable: 'If-None-Match' };
+  if (ifMatch.length > 0 && conditions.ifMatch === undefined) return { unreadable: 'If-Match' };
+  if (ifNoneMatch.length > 0 && conditions.ifNoneMatch === undefined) return { unreadable: 'If-None-Match' };
   return conditions;
 }
 

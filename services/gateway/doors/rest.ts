@@ -46,11 +46,15 @@ const jsonSuffix = '/json';
 
 const mergePatchType = 'application/merge-patch+json';
 const jsonType = 'application/json';
+const patchTypes: readonly string[] = [mergePatchType, jsonType];
+const acceptPatch = patchTypes.join(', ');
 const methods = 'GET, HEAD, PUT, PATCH';
 
 /** Seconds after which somebody who was sent away may ask again. */
 const retryAfterSeconds = 2;
 const comeBack = { headers: { 'retry-after': String(retryAfterSeconds) } };
+
+const inDoubt = 'A change may have been made, or yet be made';
 
 /** A header holds so many bytes of what a value lacks; the rest is a number. */
 const unrepresentedBytesMax = 2048;
@@ -74,10 +78,9 @@ export function createRestDoor(parts: RestParts): RestDoor {
     try {
       return await work();
     } catch (error) {
-      if (isUnavailable(error))
-        return problem(503, `the storage is away: ${error.message}. A change may have been made, or yet be made`, comeBack);
+      if (isUnavailable(error)) return problem(503, `the storage is away: ${error.message}. ${inDoubt}`, comeBack);
       parts.onThrown(document, error);
-      return problem(500, 'the document could not be read or changed; it was left as it is');
+      return problem(500, `the document could not be read or changed. ${inDoubt}`);
     }
   };
   const look = async ({ document, conditions }: Asked): Promise<HttpAnswer> => {
@@ -124,18 +127,19 @@ function parseRequest(head: RequestHead, { isDraining, refusesForeignPages }: Re
   const parsed = decodeName(path.slice(documentsPath.length, -jsonSuffix.length));
   if ('refusal' in parsed) return problem(400, parsed.refusal);
   if (!methods.split(', ').includes(method))
-    return problem(405, `a document takes ${methods}`, { headers: { allow: methods, 'accept-patch': mergePatchType } });
-  const conditions = parseConditions(head.header('if-match'), head.header('if-none-match'));
+    return problem(405, `a document takes ${methods}`, { headers: { allow: methods, 'accept-patch': acceptPatch } });
+  const conditions = parseConditions(head.headerLines('if-match'), head.headerLines('if-none-match'));
   if ('unreadable' in conditions) return problem(400, `${conditions.unreadable} is neither * nor a list of entity tags`);
   return { document: parsed.name, conditions };
 }
 
-/** What is wrong with the body by its headers. */
+/** What is wrong with the body by its headers. A piece of a document is none (RFC 9110 §14.5). */
 function contentProblem(head: RequestHead, kind: JsonChange['kind']): HttpAnswer | undefined {
   const type = head.header('content-type').split(';')[0]?.trim().toLowerCase() ?? '';
-  const taken = kind === 'merge' ? [mergePatchType, jsonType] : [jsonType];
-  const headers = kind === 'merge' ? { 'accept-patch': mergePatchType } : { accept: jsonType };
+  const taken = kind === 'merge' ? patchTypes : [jsonType];
+  const headers = kind === 'merge' ? { 'accept-patch': acceptPatch } : { accept: jsonType };
   if (!taken.includes(type)) return problem(415, `the content type is "${type}"; taken is ${taken.join(' or ')}`, { headers });
+  if (head.header('content-range') !== '') return problem(400, 'a body with Content-Range is a part; send the whole of it');
   const encoding = head.header('content-encoding').trim().toLowerCase();
   if (encoding === '' || encoding === 'identity') return undefined;
   return problem(415, `the body is encoded as "${encoding}"; send it as it is`, { headers: { 'accept-encoding': 'identity' } });
@@ -146,17 +150,18 @@ function writersProblem({ writersMustWait }: RestParts): HttpAnswer | undefined 
   return reason === undefined ? undefined : problem(503, reason, comeBack);
 }
 
+/** Conditions count where the answer would be 200 without them (RFC 9110 §13.2.1). */
 function answerLook(look: JsonLook, conditions: Conditions): HttpAnswer {
-  const etag = look.kind === 'found' ? look.representation.etag : undefined;
-  const failed = look.kind === 'unfit' ? undefined : failedCondition(conditions, etag);
-  if (failed === 'if-match') return preconditionFailed(etag);
   switch (look.kind) {
     case 'unknown':
       return problem(404, 'there is no such document; PUT makes one');
     case 'unfit':
       return problem(422, look.reason);
     case 'found': {
-      const headers = { etag: look.representation.etag, 'cache-control': 'private, no-cache' };
+      const { etag } = look.representation;
+      const failed = failedCondition(conditions, etag);
+      if (failed === 'if-match') return preconditionFailed(etag);
+      const headers = { etag, 'cache-control': 'private, no-cache' };
       if (failed === 'if-none-match') return { status: 304, headers, body: '' };
       const lacking = unrepresentedHeader(look.unrepresented);
       return {
