@@ -3,9 +3,10 @@
  *
  * What is equal stays, by the smallest difference. Between what stays, entries that were changed must be told from those that came and went: a paragraph in which a word was
  * changed keeps its identity (and the cursors in it), also where another was put before it. So old and new ones that can be edited into each other are
- * paired in their order such that the pairs have most words in common.
+ * paired in their order such that the pairs have most words in common. Of very many, those that share words with no other find each other first (`anchors.ts`).
  */
 
+import { anchors } from './anchors.ts';
 import { differences, type Budget, type Hunk } from './myers.ts';
 
 /** Two lists, as far as aligning them needs to know. Texts are equal where the entries are, and are only asked for where something has changed. */
@@ -73,13 +74,8 @@ function hunksIn(rest: Hunk, lists: Lists, budget: Budget): readonly Hunk[] {
   }));
 }
 
-/** Above this many possible pairs they are made in their order, whatever is in them. */
-const comparedPairsMax = 10_000;
-
 function pair(hunk: Hunk, lists: Lists, edited: (readonly [number, number])[], replaced: Hunk[]): void {
-  const possible = (hunk.baseTo - hunk.baseFrom) * (hunk.valueTo - hunk.valueFrom);
-  const pairs =
-    possible === 0 ? [] : possible === 1 || possible > comparedPairsMax ? inOrder(hunk, lists) : bestPairs(hunk, lists);
+  const pairs = pairsOf(hunk) > comparedPairsMax ? anchoredPairs(hunk, lists) : fewPairs(hunk, lists);
   let { baseFrom, valueFrom } = hunk;
   for (const [i, j] of [...pairs, [hunk.baseTo, hunk.valueTo] as const]) {
     if (i > baseFrom || j > valueFrom) replaced.push({ baseFrom, baseTo: i, valueFrom, valueTo: j });
@@ -87,6 +83,38 @@ function pair(hunk: Hunk, lists: Lists, edited: (readonly [number, number])[], r
     baseFrom = i + 1;
     valueFrom = j + 1;
   }
+}
+
+/** Above this many possible pairs they are not all compared. */
+const comparedPairsMax = 10_000;
+
+const pairsOf = ({ baseFrom, baseTo, valueFrom, valueTo }: Hunk): number => (baseTo - baseFrom) * (valueTo - valueFrom);
+
+/** The best ones; too many, and those between which nothing is certain, in their order, whatever is in them. */
+function fewPairs(hunk: Hunk, lists: Lists): readonly (readonly [number, number])[] {
+  const possible = pairsOf(hunk);
+  if (possible === 0) return [];
+  return possible === 1 || possible > comparedPairsMax ? inOrder(hunk, lists) : bestPairs(hunk, lists);
+}
+
+function anchoredPairs(hunk: Hunk, lists: Lists): readonly (readonly [number, number])[] {
+  const found = anchors(
+    hunk.baseTo - hunk.baseFrom,
+    hunk.valueTo - hunk.valueFrom,
+    (i) => wordsOf(lists.baseText(hunk.baseFrom + i)).counts.keys(),
+    (j) => wordsOf(lists.valueText(hunk.valueFrom + j)).counts.keys(),
+  );
+  const certain = found
+    .map(([i, j]) => [hunk.baseFrom + i, hunk.valueFrom + j] as const)
+    .filter(([i, j]) => lists.editable(i, j));
+  const pairs: (readonly [number, number])[] = [];
+  let { baseFrom, valueFrom } = hunk;
+  for (const [i, j] of [...certain, [hunk.baseTo, hunk.valueTo] as const]) {
+    for (const between of fewPairs({ baseFrom, baseTo: i, valueFrom, valueTo: j }, lists)) pairs.push(between);
+    if (i < hunk.baseTo) pairs.push([i, j]);
+    [baseFrom, valueFrom] = [i + 1, j + 1];
+  }
+  return pairs;
 }
 
 function inOrder({ baseFrom, baseTo, valueFrom, valueTo }: Hunk, lists: Lists): readonly (readonly [number, number])[] {
