@@ -5,6 +5,7 @@ import { storedKey } from './names.ts';
 import { inside, type Place } from './place.ts';
 import { toPlain, whyNotPlain } from './plain.ts';
 import { refuse, type Planning } from './planning.ts';
+import type { Formats } from './marks.ts';
 import type { Run } from './runs.ts';
 import { canonicalText, equalJson, equalMaps, type JsonMap, type JsonValue } from './value.ts';
 
@@ -44,18 +45,23 @@ export class RunCursor {
 
 const lengthOf = ({ insert }: Run): number => (typeof insert === 'string' ? insert.length : 1);
 
+/** Where formats are no marks. */
+export const asWritten: Formats = (wanted) => wanted;
+
 export class DeltaWriter {
   /** What new shared types are to be filled with, once they are in. */
   readonly fills: (() => void)[] = [];
   readonly #delta: Delta[] = [];
   readonly #place: Place;
   readonly #planning: Planning;
+  readonly #formats: Formats;
   /** Retained and not yet written. */
   #retained = 0;
 
-  constructor(place: Place, planning: Planning) {
+  constructor(place: Place, planning: Planning, formats: Formats) {
     this.#place = place;
     this.#planning = planning;
+    this.#formats = formats;
   }
 
   /** The same characters, as they were and as they shall be. */
@@ -72,7 +78,8 @@ export class DeltaWriter {
     }
   }
 
-  #retainAs(length: number, old: JsonMap, wanted: JsonMap): void {
+  #retainAs(length: number, old: JsonMap, written: JsonMap): void {
+    const wanted = this.#formats(written, old);
     if (old === wanted || equalMaps(old, wanted)) {
       this.#retained += length;
       return;
@@ -87,7 +94,7 @@ export class DeltaWriter {
 
   insert({ insert, attributes }: Run): void {
     this.#flush();
-    const formats = formatsOf(attributes, this.#place, this.#planning);
+    const formats = formatsOf(this.#formats(attributes, undefined), this.#place, this.#planning);
     if (typeof insert === 'string') {
       this.#planning.inserted += insert.length;
       this.#delta.push({ insert, attributes: formats });

@@ -10,18 +10,10 @@ import { align } from './align.ts';
 import { insertAll } from './contents.ts';
 import { planEntries } from './edit-entries.ts';
 import { planRuns } from './edit-text.ts';
+import { formatsIn, noteOverlapping } from './marks.ts';
 import type { Hunk } from './myers.ts';
 import { makeNode } from './make.ts';
-import {
-  equalNodes,
-  nodeText,
-  noteOverlapping,
-  readNodes,
-  resolveMarks,
-  type XmlElementNode,
-  type XmlNode,
-  type XmlTextNode,
-} from './nodes.ts';
+import { equalNodes, nodeText, readNodes, type XmlElementNode, type XmlNode, type XmlTextNode } from './nodes.ts';
 import { inside, type Place } from './place.ts';
 import { refuse, type Planning } from './planning.ts';
 
@@ -99,7 +91,7 @@ function planElement(old: XmlElementNode, wanted: XmlElementNode, place: Place, 
 
 function planText(old: XmlTextNode, runs: XmlTextNode['runs'], place: Place, planning: Planning): void {
   if (old.strangers > 0) return refuse(planning, place, 'the text holds what belongs into no text, and can not be edited');
-  planRuns(old.texts, old.runs, resolveMarks(runs, old.runs, planning.overlapping), place, planning);
+  planRuns(old.texts, old.runs, runs, formatsIn(old.runs, planning.overlapping), place, planning);
 }
 
 const widthOf = (node: XmlNode): number => (node.kind === 'text' ? node.texts.length : 1);

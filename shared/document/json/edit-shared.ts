@@ -1,6 +1,7 @@
 /** Editing a shared type, whichever it is, in its place. */
 
 import * as Y from 'yjs';
+import { asWritten } from './delta.ts';
 import { planEntries } from './edit-entries.ts';
 import { planList } from './edit-list.ts';
 import { planChildren, planLoneElement } from './edit-nodes.ts';
@@ -50,7 +51,7 @@ export function planText(text: Y.Text, as: 'plain' | 'rich', value: JsonValue, p
   if ('wrong' in wanted) return refuse(planning, wanted.at < 0 ? place : inside(place, wanted.at), wanted.wrong);
   const before = planning.changes.length;
   if (typeof value === 'string' && (as === 'plain' || isUnformatted(runs))) planString(text, runs, value, planning);
-  else planRuns([text], runs, wanted, place, planning);
+  else planRuns([text], runs, wanted, asWritten, place, planning);
   if (strangers > 0 && planning.changes.length > before)
     refuse(planning, place, 'it holds what belongs into no text, and can not be edited');
 }

@@ -9,6 +9,7 @@ import * as Y from 'yjs';
 import { align, stayingPairs } from './align.ts';
 import { DeltaWriter, partsOf, RunCursor } from './delta.ts';
 import { planEntries } from './edit-entries.ts';
+import type { Formats } from './marks.ts';
 import { nameOf } from './names.ts';
 import type { Hunk } from './myers.ts';
 import { inside, type Place } from './place.ts';
@@ -60,6 +61,7 @@ export function planRuns(
   texts: readonly Y.Text[],
   base: readonly Run[],
   value: readonly Run[],
+  formats: Formats,
   place: Place,
   planning: Planning,
 ): void {
@@ -67,7 +69,7 @@ export function planRuns(
   const old = flatten(base, numbers);
   const wanted = flatten(value, numbers);
   const differing = differencesBetweenInsets({ old, wanted }, base, value, place, planning);
-  const writer = new DeltaWriter(place, planning);
+  const writer = new DeltaWriter(place, planning, formats);
   const oldRuns = new RunCursor(base);
   const newRuns = new RunCursor(value);
   let at = 0;

@@ -8,10 +8,11 @@
 
 import * as Y from 'yjs';
 import { insertAll, setEntry } from './contents.ts';
-import { DeltaWriter } from './delta.ts';
+import { asWritten, DeltaWriter } from './delta.ts';
 import { currentContent, type SharedType } from './items.ts';
+import { formatsIn, type Formats } from './marks.ts';
 import { nameOf, storedKey } from './names.ts';
-import { parseElement, parseFragment, resolveMarks, type XmlElementNode, type XmlNode } from './nodes.ts';
+import { parseElement, parseFragment, type XmlElementNode, type XmlNode } from './nodes.ts';
 import { inside, type Place } from './place.ts';
 import { losesKeys, toPlain, whyNotPlain } from './plain.ts';
 import { refuse, type Made, type Planning } from './planning.ts';
@@ -100,8 +101,8 @@ function makeList(value: readonly JsonValue[], siblings: readonly Y.Array<unknow
   return { content: list, fill: () => insertAll(list, 0, entries) };
 }
 
-function makeText(text: Y.Text, runs: readonly Run[], place: Place, planning: Planning): Made {
-  const writer = new DeltaWriter(place, planning);
+function makeText(text: Y.Text, runs: readonly Run[], place: Place, planning: Planning, formats: Formats = asWritten): Made {
+  const writer = new DeltaWriter(place, planning, formats);
   for (const run of runs) writer.insert(run);
   return {
     content: text,
@@ -137,7 +138,7 @@ export function makeNode(node: XmlNode, place: Place, planning: Planning): Made 
     case 'element':
       return makeElement(node, place, planning);
     case 'text':
-      return makeText(new Y.XmlText(), resolveMarks(node.runs, [], planning.overlapping), place, planning);
+      return makeText(new Y.XmlText(), node.runs, place, planning, formatsIn([], planning.overlapping));
     case 'other':
       return makePlain(node.form, place, planning);
   }

@@ -5,16 +5,14 @@
  *     Y.XmlElement     {"type": its name, "attrs": {…}, "content": [nodes]}            without attrs or content where it has none
  *     Y.XmlText        {"type": "text", "text": …, "marks": [{"type", "attrs"}]}        one for each run; marks where it has some
  *
- * Texts that stand beside each other are one, as they are in ProseMirror. Marks that may overlap themselves have a hash behind their name in Yjs
- * (`comment--a1b2c3d4`), which is not shown. What TipTap writes otherwise is taken as the same: marks without attrs, attrs that are null, empty lists.
+ * Texts that stand beside each other are one, as they are in ProseMirror, and marks are shown without what Yjs has behind their names (`marks.ts`). What TipTap writes otherwise is taken as the same: marks without attrs, attrs that are null, empty lists.
  */
 
-import { createHash } from 'node:crypto';
-import { encodeAny } from 'lib0/buffer';
 import * as Y from 'yjs';
 import { currentContent, liveEntries, liveItems, type SharedType } from './items.ts';
+import { joinAlike, markName, marksText, parseMarks, sameMarks } from './marks.ts';
 import { nameOf, named, shownKey } from './names.ts';
-import { fromPlain, tooDeep, toPlain } from './plain.ts';
+import { fromPlain, tooDeep } from './plain.ts';
 import { depthMax, inside, type Place } from './place.ts';
 import { appendRun, readRuns, type Reading, type Run } from './runs.ts';
 import { canonicalText, equalJson, equalMaps, isList, isMap, noEntries, type JsonMap, type JsonValue } from './value.ts';
@@ -102,7 +100,7 @@ function otherForm(child: unknown, place: Place, reading: Reading): JsonValue {
 /** The list that stands for nodes in a value. */
 function nodesForm(nodes: readonly XmlNode[]): readonly JsonValue[] {
   return nodes.flatMap((node) => {
-    if (node.kind === 'text') return node.runs.map(textForm);
+    if (node.kind === 'text') return joinAlike(node.runs).map(textForm);
     return [node.kind === 'element' ? elementForm(node) : node.form];
   });
 }
@@ -142,13 +140,6 @@ function textForm({ insert, attributes }: Run): JsonValue {
   return form;
 }
 
-const hashedMark = /^(?<name>.*)--[a-zA-Z0-9+/=]{8}$/su;
-
-/** The mark that a format is (y-prosemirror puts a hash behind the name of one that may overlap itself). */
-function markName(format: string): string {
-  return hashedMark.exec(format)?.groups?.['name'] ?? format;
-}
-
 /** Whether two nodes say the same, however it was written. */
 export function equalNodes(one: XmlNode, other: XmlNode): boolean {
   if (one.kind === 'element') {
@@ -160,23 +151,24 @@ export function equalNodes(one: XmlNode, other: XmlNode): boolean {
     });
   }
   if (one.kind === 'other') return other.kind === 'other' && equalJson(one.form, other.form);
-  return (
-    other.kind === 'text' && one.runs.length === other.runs.length && one.runs.every((run, i) => equalRuns(run, other.runs[i]))
-  );
+  return other.kind === 'text' && equalTexts(joinAlike(one.runs), joinAlike(other.runs));
 }
+
+const equalTexts = (one: readonly Run[], other: readonly Run[]): boolean =>
+  one.length === other.length && one.every((run, i) => equalRuns(run, other[i]));
 
 function equalRuns(one: Run, other: Run | undefined): boolean {
   if (other === undefined) return false;
   if (typeof one.insert === 'string' || typeof other.insert === 'string') {
     if (one.insert !== other.insert) return false;
   } else if (!equalJson(one.insert.form, other.insert.form)) return false;
-  return equalMaps(one.attributes, other.attributes) || marksText(one.attributes) === marksText(other.attributes);
+  return sameMarks(one.attributes, other.attributes);
 }
 
 /** One text for all nodes that say the same: what stands for them where many are compared. */
 export function nodeText(node: XmlNode): string {
   if (node.kind === 'other') return `?${canonicalText(node.form)}`;
-  if (node.kind === 'text') return node.runs.map(runText).join('');
+  if (node.kind === 'text') return joinAlike(node.runs).map(runText).join('');
   const children = node.children.map(nodeText).join(',');
   return `<${JSON.stringify(node.name)}${node.attributes.size > 0 ? canonicalText(node.attributes) : ''}>${children}</>`;
 }
@@ -184,12 +176,6 @@ export function nodeText(node: XmlNode): string {
 function runText({ insert, attributes }: Run): string {
   const text = typeof insert === 'string' ? JSON.stringify(insert) : canonicalText(insert.form);
   return attributes.size === 0 ? text : text + marksText(attributes);
-}
-
-/** Without the hashes of formats, and in any order. */
-function marksText(attributes: JsonMap): string {
-  const marks = [...attributes].map(([key, attrs]) => `${JSON.stringify(markName(key))}${canonicalText(attrs)}`);
-  return marks.toSorted().join(';');
 }
 
 /** What is wrong with a value, and where. */
@@ -226,13 +212,16 @@ function parseNodes(value: JsonValue | undefined, place: Place): readonly XmlNod
 /** The nodes of a fragment out of `{"type": "doc", "content": …}`. */
 export function parseFragment(value: JsonMap, place: Place): readonly XmlNode[] | Wrong {
   for (const [key, inner] of value) {
-    const known =
-      key === 'content' || (key === 'type' && inner === 'doc') || (key === 'attrs' && isMap(inner) && inner.size === 0);
+    const known = key === 'content' || (key === 'type' && inner === 'doc') || (key === 'attrs' && saysNothing(inner));
     if (!known)
       return { place: inside(place, key), wrong: 'XML is {"type": "doc", "content": […]}, and nothing else can be kept' };
   }
   return parseNodes(value.get('content'), inside(place, 'content'));
 }
+
+/** Attributes of a root, which has none in Yjs: those of an editor whose schema has some are null. */
+const saysNothing = (attrs: JsonValue): boolean =>
+  attrs === null || (isMap(attrs) && [...attrs.values()].every((value) => value === null));
 
 function parseNode(entry: JsonValue, place: Place): XmlNode | Wrong {
   if (!isMap(entry)) return { place, wrong: aNode };
@@ -265,57 +254,4 @@ function parseText(entry: JsonMap, place: Place): Run | Wrong {
   if (attributes === undefined)
     return { place: inside(place, 'marks'), wrong: 'a mark is {"type", "attrs"}, with "type" a text' };
   return { insert: typeof text === 'string' ? text : { form: text, shared: undefined }, attributes };
-}
-
-/** Marks as formats. The second mark of one kind, and all after it, get y-prosemirror's hash behind the name. */
-function parseMarks(marks: readonly JsonValue[]): JsonMap | undefined {
-  const attributes = new Map<string, JsonValue>();
-  const types = marks.map((mark) => (isMap(mark) ? mark.get('type') : undefined));
-  for (const [at, mark] of marks.entries()) {
-    const type = types[at];
-    if (!isMap(mark) || typeof type !== 'string') return undefined;
-    for (const key of mark.keys()) if (key !== 'type' && key !== 'attrs') return undefined;
-    const attrs = mark.get('attrs') ?? noEntries;
-    const several = types.indexOf(type) !== types.lastIndexOf(type);
-    attributes.set(several ? hashedMarkName(type, attrs) : type, attrs);
-  }
-  return attributes;
-}
-
-const markHashBytes = 6;
-
-/** The format of a mark that may overlap itself: y-prosemirror's, so that its editors make the same. */
-function hashedMarkName(type: string, attrs: JsonValue): string {
-  const mark = isMap(attrs) && attrs.size === 0 ? { type } : { type, attrs: toPlain(attrs) };
-  const digest = createHash('sha256').update(encodeAny(mark)).digest();
-  for (let i = markHashBytes; i < digest.length; i++)
-    digest[i % markHashBytes] = (digest[i % markHashBytes] ?? 0) ^ (digest[i] ?? 0);
-  return `${type}--${digest.toString('base64', 0, markHashBytes)}`;
-}
-
-/**
- * Formats for marks: the document's own where it has the mark (`base`), with a hash where marks of that type are known to overlap themselves, else the name alone.
- */
-export function resolveMarks(runs: readonly Run[], base: readonly Run[], overlapping: ReadonlySet<string>): readonly Run[] {
-  const known = new Map<string, string>();
-  for (const { attributes } of base) {
-    for (const [format, attrs] of attributes) known.set(`${markName(format)} ${canonicalText(attrs)}`, format);
-  }
-  return runs.map((run) => {
-    if (run.attributes.size === 0) return run;
-    const attributes = new Map<string, JsonValue>();
-    for (const [format, attrs] of run.attributes) {
-      const type = markName(format);
-      const fresh = overlapping.has(type) ? hashedMarkName(type, attrs) : format;
-      attributes.set(known.get(`${type} ${canonicalText(attrs)}`) ?? fresh, attrs);
-    }
-    return { insert: run.insert, attributes };
-  });
-}
-
-/** The types of marks that have hashes in these texts, which therefore may overlap themselves. */
-export function noteOverlapping(runs: readonly Run[], overlapping: Set<string>): void {
-  for (const { attributes } of runs) {
-    for (const format of attributes.keys()) if (hashedMark.test(format)) overlapping.add(markName(format));
-  }
 }

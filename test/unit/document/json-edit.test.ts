@@ -82,7 +82,10 @@ describe('what an edit is', () => {
     });
     const text = { type: 'text', text: 'te', marks: [{ type: 'em' }, { type: 'bold', attrs: {} }] };
     const same = {
-      xml: doc({ type: 'p', attrs: { align: null }, marks: [], content: [text, { ...text, text: 'xt' }] }),
+      xml: {
+        ...doc({ type: 'p', attrs: { align: null }, marks: [], content: [text, { ...text, text: 'xt' }] }),
+        attrs: { language: null },
+      },
       plain: [{ insert: 'pl' }, { insert: 'ain', attributes: {} }],
       rich: [{ insert: 'bold', attributes: { bold: true, em: null } }],
       map: { b: BigInt(2 ** 40), a: 1n },
@@ -192,6 +195,23 @@ describe('what stays what it is', () => {
         .toArray()
         .map((child) => child === second || child === third),
     ).toEqual([true, true]);
+  });
+
+  test('DJ31: of hundreds that all changed, each is the one that it was, also where others came before and between them', () => {
+    const said = (i: number, name: string): string => `${name} spoke in meeting ${i} of what all of them know`;
+    const document = documentOf((made) =>
+      made.getXmlFragment('x').insert(
+        0,
+        Array.from({ length: 300 }, (_, i) => element('p', said(i, 'Ann'))),
+      ),
+    );
+    const before = document.getXmlFragment('x').toArray();
+    const wanted = before.map((_, i) => node('p', said(i, 'Bob')));
+    wanted.splice(150, 3, node('p', 'between them'));
+    editIn(document, { x: doc(node('p', 'before all of them'), ...wanted) });
+    const kept = before.filter((_, i) => i < 150 || i >= 153);
+    const after = document.getXmlFragment('x').toArray();
+    expect(kept.every((child, i) => after[i < 150 ? i + 1 : i + 2] === child)).toBe(true);
   });
 
   test('DJ14: an empty text stays, and one that is emptied', () => {
@@ -378,6 +398,39 @@ describe('what stays what it is', () => {
     expect([first, ...rest]).toEqual(['comment--AAAAAAAA', '']);
     expect(second).toMatch(/^comment--[a-zA-Z0-9+/]{8}$/u);
   });
+
+  const comment = (id: number): object => ({ type: 'comment', attrs: { id } });
+  const commented = (text: string, ...ids: readonly number[]): object =>
+    ids.length === 0 ? { type: 'text', text } : { type: 'text', text, marks: ids.map(comment) };
+
+  test('DJ29: two marks of a type that came without a hash, each in its place, stay two where they overlap', () => {
+    const document = documentOf(() => undefined);
+    editIn(document, { x: doc({ type: 'p', content: [commented('one ', 1), commented('and '), commented('two', 2)] }) });
+    const text = (document.getXmlFragment('x').get(0) as Y.XmlElement).get(0) as Y.XmlText;
+    const before = Y.getState(document.store, client);
+    editIn(document, { x: doc({ type: 'p', content: [commented('one ', 1), commented('and ', 1, 2), commented('two', 2)] }) });
+    const formats = (text.toDelta() as { attributes?: object }[]).map(({ attributes = {} }) => Object.keys(attributes));
+    expect(formats).toEqual([['comment'], ['comment', expect.stringMatching(/^comment--/u)], ['comment']]);
+    expect(Y.getState(document.store, client) - before).toBeLessThanOrEqual(6);
+  });
+
+  test('DJ29: a mark that has two formats in one text is one, for the reader and for an edit', () => {
+    const mark = { id: 1 };
+    const document = documentOf((made) => {
+      const runs = [
+        { insert: 'so', attributes: { comment: mark } },
+        { insert: 'me', attributes: { 'comment--AAAAAAAA': mark } },
+      ];
+      made.getXmlFragment('x').insert(0, [element('p', [...runs, { insert: ' text' }])]);
+    });
+    const value = { x: doc({ type: 'p', content: [commented('some', 1), commented(' text')] }) };
+    expect(literalOf(readDocumentJson([bytesOf(document)], new Map()).value)).toEqual(value);
+    expect(edited(document, valueOf(value))).toEqual({ kind: 'nothing' });
+    editIn(document, { x: doc({ type: 'p', content: [commented('some', 1), commented(' texts')] }) });
+    const text = (document.getXmlFragment('x').get(0) as Y.XmlElement).get(0) as Y.XmlText;
+    const formats = (text.toDelta() as { attributes?: object }[]).map(({ attributes = {} }) => Object.keys(attributes));
+    expect(formats).toEqual([['comment'], ['comment--AAAAAAAA'], []]);
+  });
 });
 
 describe('what is refused', () => {
@@ -411,6 +464,7 @@ describe('what is refused', () => {
       'xml.content[0].marks: only "type", "attrs" and "content"',
     ],
     ['no XML', { ...same, xml: { p: 1 } }, 'xml.p: XML is {"type": "doc", "content": […]}'],
+    ['an attribute of a root', { ...same, xml: { ...same['xml'], attrs: { a: 1 } } }, 'xml.attrs: XML is {"type": "doc"'],
     ['too many levels', { ...same, list: nested(100) }, 'it is nested more than 90 levels deep'],
     ['too many levels for a plain value', { ...same, list: nested(70) }, 'list[0]: it is nested more than 60 levels deep'],
     ['an integer of 65 bits', { ...same, list: [2n ** 64n] }, 'list[0]: an integer has more than 64 bits'],
