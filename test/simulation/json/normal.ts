@@ -24,7 +24,8 @@ function normalValue(value: JsonValue): JsonValue {
   if (isList(value))
     return value.length > 0 && value.every(isRun) ? normalRuns(value as readonly JsonMap[]) : value.map(normalValue);
   if (!isMap(value)) return value;
-  if (value.has('type') && isList(value.get('content'))) return normalNode(value);
+  const content = value.get('content');
+  if (value.has('type') && (isList(content) || content === null)) return normalNode(value);
   return new Map([...value].map(([key, inner]) => [key, normalValue(inner)]));
 }
 
@@ -32,12 +33,20 @@ const isRun = (value: JsonValue): boolean =>
   isMap(value) && value.has('insert') && [...value.keys()].every((key) => key === 'insert' || key === 'attributes');
 
 function normalRuns(runs: readonly JsonMap[]): JsonValue {
-  const inner = runs.map((run) => new Map([...run, ['insert', normalValue(run.get('insert') ?? null)]]));
+  const inner = runs.map(normalRun);
   const joined = joinedBy(inner, 'insert', (run) => canonicalText(run.get('attributes') ?? noEntries));
   const [only] = joined;
   if (joined.length === 0) return '';
   const insert = only?.get('insert');
   return joined.length === 1 && typeof insert === 'string' && only?.has('attributes') === false ? insert : joined;
+}
+
+/** A format that is null is none. */
+function normalRun(run: JsonMap): JsonMap {
+  const normal = new Map([...run, ['insert', normalValue(run.get('insert') ?? null)] as const]);
+  const attributes = run.get('attributes');
+  if (isMap(attributes)) normal.set('attributes', new Map([...attributes].filter(([, format]) => format !== null)));
+  return normal;
 }
 
 /** Neighbours whose `key` is a text and that are alike otherwise are one; those with an empty text are none. */
