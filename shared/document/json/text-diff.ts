@@ -5,7 +5,7 @@
  * needs none of it: a character of an alphabet or an ideograph with another one behind it stands for itself, and only stretches with anything else in them are
  * segmented. What is equal at the beginning and the end is not looked into at all.
  *
- * Where comparing by characters would take too many steps, by lines, then by characters in the lines that differ; where that is too much, by words; where
+ * Where comparing by characters would take too many steps, or little is the same, by lines, then by characters in the lines that differ; where that is too much, by words; where
  * that is too much, the old text goes and the new one comes.
  */
 

@@ -119,6 +119,19 @@ describe('what an edit is', () => {
     expect(editIn(document, { t: words.join(' ') })).toBeLessThan(100 * 60);
   });
 
+  test('DJ32: thousands of changes far apart cost what changed, in a text and in a list', () => {
+    const words = Array.from({ length: 40_000 }, (_, i) => `word${i % 997}`);
+    const entries = Array.from({ length: 10_000 }, (_, i) => `entry ${i % 100}`);
+    const document = documentOf((made) => {
+      made.getText('t').insert(0, words.join(' '));
+      made.getArray('l').insert(0, entries);
+    });
+    let changes = 1;
+    for (let i = 5; i < words.length; i += 20, changes++) words[i] = 'x';
+    for (let i = 5; i < entries.length; i += 10, changes++) entries[i] = `changed ${i}`;
+    expect(editIn(document, { t: words.join(' '), l: ['new', ...entries] })).toBeLessThan(changes * 50);
+  });
+
   test.each([
     ['an emoji of the same pair of surrogates', 'a😀b', 'a😁b', 'a\u{1F603}b'],
     ['a family', 'x👩‍👩‍👧y', 'x👩‍👩‍👦y', 'x👨‍👩‍👧y'],
