@@ -3,6 +3,7 @@ import * as Y from 'yjs';
 import { editOperations } from '#shared/document/json/edit.ts';
 import { readDocumentJson } from '#shared/document/json/read.ts';
 import { isList, isMap, type JsonMap, type JsonValue } from '#shared/document/json/value.ts';
+import { normalDocument } from './normal.ts';
 import { seeded, type Random } from '../rooms/random.ts';
 
 const seeds = Number(process.env['JSON_SEEDS'] ?? 300);
@@ -177,6 +178,27 @@ test('DJ22: merged with what people did meanwhile, nothing of theirs that the ed
     for (const typed of outside.filter((typed) => wanted.includes(typed))) {
       expect(said, `seed ${seed}: ${typed}`).toContain(typed);
     }
+  }
+});
+
+test('DJ33: what a person undoes after the merge is their own: what is left is what the edit made', () => {
+  for (let seed = 1; seed <= seeds; seed++) {
+    const random = seeded(seed);
+    const marker = markers();
+    const theirs = world(random, marker);
+    const base = Y.encodeStateAsUpdate(theirs);
+    const undo = new Y.UndoManager([theirs.getText('text'), theirs.getArray('array'), theirs.getXmlFragment('xml')]);
+    for (let i = 1 + random.integer(12); i > 0; i--)
+      random.pick(people)(theirs, random, marker, { text: [], entries: new Map(), bold: [] });
+    let value = readDocumentJson([base], roots).value;
+    for (let edits = 1 + random.integer(3); edits > 0; edits--)
+      value = random.pick(outsideEdits)(value, random, marker(), new Set());
+    const edit = editOperations([base], value, { client: 9, roots });
+    if (edit.kind === 'operations') Y.applyUpdate(theirs, edit.update, 'provider');
+    while (undo.canUndo()) undo.undo();
+    const left = readDocumentJson([Y.encodeStateAsUpdate(theirs)], roots).value;
+    const withoutMap = (all: JsonMap): JsonMap => new Map([...all].filter(([name]) => name !== 'map'));
+    expect(normalDocument(withoutMap(left)), `seed ${seed}`).toBe(normalDocument(withoutMap(value)));
   }
 });
 
