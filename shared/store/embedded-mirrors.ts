@@ -11,7 +11,6 @@
 
 import { Buffer } from 'node:buffer';
 import type { DocumentName } from '#shared/document/name.ts';
-import { parseDocumentName } from '#shared/document/name.ts';
 import { keyOf } from '#shared/runtime/key.ts';
 import type { Environment, View, Write } from '#shared/runtime/lmdb.ts';
 import { describeRefusal } from '#shared/runtime/stored-kind.ts';
@@ -24,11 +23,13 @@ import {
   encodeMirrorValue,
 } from './embedded-mirror-values.ts';
 import { createEmbeddedCalls } from './embedded-calls.ts';
+import { firstNames } from './embedded-names.ts';
 import { valueForm } from './mirror-values.ts';
 import {
   holds,
   sameValue,
   snapshotsNamedBy,
+  type Inkstream,
   type Mirror,
   type MirrorState,
   type MirrorStore,
@@ -51,13 +52,22 @@ const isSame = (one: Uint8Array, other: Uint8Array): boolean => Buffer.compare(o
 function mirrorOf(document: DocumentName, value: Uint8Array | undefined, inkstream: Uint8Array | undefined): Mirror | undefined {
   if (value === undefined) return undefined;
   const stored = expectDecoded(decodeMirrorValue(value), `the value of the mirror of document ${JSON.stringify(document)}`);
-  if (inkstream === undefined) return { value: stored, inkstream: undefined, guard: { kind: 'missing' } };
-  const decoded = decodeInkstream(inkstream);
+  const found = { value: stored, roomBytes: Infinity };
+  if (inkstream === undefined) return { ...found, inkstream: undefined, guard: { kind: 'missing' } };
+  const ours = inkstreamOf(document, inkstream);
+  return ours === undefined
+    ? { ...found, inkstream: undefined, guard: { kind: 'unreadable', bytes: inkstream } }
+    : { ...found, inkstream: ours, guard: { kind: 'rev', rev: ours.rev } };
+}
+
+/** Undefined where it is nothing that we wrote. */
+function inkstreamOf(document: DocumentName, bytes: Uint8Array): Inkstream | undefined {
+  const decoded = decodeInkstream(bytes);
   switch (decoded.kind) {
     case 'decoded':
-      return { value: stored, inkstream: decoded.value, guard: { kind: 'rev', rev: decoded.value.rev } };
+      return decoded.value;
     case 'unreadable':
-      return { value: stored, inkstream: undefined, guard: { kind: 'unreadable', bytes: inkstream } };
+      return undefined;
     case 'newer-version':
       throw new NewerVersion(describeRefusal(decoded, `the mirror of document ${JSON.stringify(document)}`));
   }
@@ -149,33 +159,11 @@ export function openEmbeddedMirrors(environment: Environment): MirrorStore {
       }),
     listNamedSnapshots: (document) =>
       attempt(() => {
-        const mirror = readMirror(document);
-        return snapshotsNamedBy(mirror, stateOf(document, environment.get(stateKey(document))));
+        const bookkeeping = environment.get(inkstreamKey(document));
+        const inkstream = bookkeeping === undefined ? undefined : inkstreamOf(document, bookkeeping);
+        return snapshotsNamedBy(inkstream, stateOf(document, environment.get(stateKey(document))));
       }),
     listDocuments: (after, limit) => attempt(() => firstNames(namesOf('M', after), namesOf('S', after), limit)),
     close,
   };
-}
-
-/** The first documents' names of two sorted lists of names, each name once. The order is that of their bytes. */
-function firstNames(mirrors: Iterator<string>, states: Iterator<string>, limit: number): readonly DocumentName[] {
-  const names: DocumentName[] = [];
-  let mirror = mirrors.next();
-  let state = states.next();
-  while (names.length < limit && !(mirror.done === true && state.done === true)) {
-    const next = lesser(mirror, state);
-    const parsed = parseDocumentName(next);
-    if ('name' in parsed) names.push(parsed.name);
-    if (mirror.value === next) mirror = mirrors.next();
-    if (state.value === next) state = states.next();
-  }
-  mirrors.return?.();
-  states.return?.();
-  return names;
-}
-
-function lesser(one: IteratorResult<string>, other: IteratorResult<string>): string {
-  if (one.done === true) return other.value as string;
-  if (other.done === true) return one.value;
-  return Buffer.compare(Buffer.from(one.value), Buffer.from(other.value)) <= 0 ? one.value : other.value;
 }

@@ -25,6 +25,7 @@ import { keyNumberBytes, keyNumberMax, keyOf, numberInKey } from '#shared/runtim
 import type { Decision, Environment, KeyRange, View } from '#shared/runtime/lmdb.ts';
 import { createSlices } from '#shared/runtime/slices.ts';
 import { createEmbeddedCalls } from './embedded-calls.ts';
+import { firstNames } from './embedded-names.ts';
 import type { Segment, SegmentId, SnapshotId, Store } from './store.ts';
 import {
   decodeCheckpoint,
@@ -73,6 +74,23 @@ const snapshotIdIn = (document: DocumentName, key: Uint8Array): SnapshotId => {
     sha256: Buffer.from(key.subarray(hashAt, hashAt + sha256Bytes)).toString('hex'),
   };
 };
+
+/** In the order of their bytes. */
+function* namesOfHeads(environment: Environment, after: DocumentName | undefined): Generator<string> {
+  const from = after === undefined ? keyOf('h') : keyOf('h', after, '\0');
+  for (const key of environment.keys({ from, below: keyOf('i') })) yield Buffer.from(key.subarray(1)).toString('utf8');
+}
+
+/** In the order of their bytes. Goes from document to document, and not over all that there is of one. */
+function* namesOfSegments(environment: Environment, after: DocumentName | undefined): Generator<string> {
+  for (let from = after === undefined ? keyOf('s') : keyOf('s', after, '\x01'); ;) {
+    const [first] = environment.keys({ from, below: keyOf('t') });
+    if (first === undefined) return;
+    const name = Buffer.from(first.subarray(1, -2 * keyNumberBytes - 1)).toString('utf8');
+    yield name;
+    from = keyOf('s', name, '\x01');
+  }
+}
 
 const segmentsAtOnce = 1000; // deleted in one transaction: its list of changed pages is held in memory
 const partsAtOnce = 4; // each frees up to 8 MB of pages
@@ -174,6 +192,8 @@ export function openEmbeddedStore(environment: Environment, options: EmbeddedSto
         return remove({ from: prefix, below: keyOf(prefix, keyNumberMax) }, partsAtOnce, () => true);
       }),
     readHead: (document) => attempt(() => headIn(environment.get(headKey(document)), document)),
+    listDocuments: (after, limit) =>
+      attempt(() => firstNames(namesOfHeads(environment, after), namesOfSegments(environment, after), limit)),
     moveHead: (document, head) =>
       commit((view) => {
         const stored = headIn(view.get(headKey(document)), document);

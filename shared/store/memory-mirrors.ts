@@ -60,6 +60,7 @@ const asRead = (mirror: MirrorOnDisk): Mirror => ({
   value: mirror.value,
   inkstream: mirror.inkstream instanceof Uint8Array ? undefined : mirror.inkstream,
   guard: guardOf(mirror),
+  roomBytes: Infinity,
 });
 
 export function createMemoryMirrors(options: MemoryMirrorsOptions = {}): MemoryMirrors {
@@ -119,7 +120,7 @@ export function createMemoryMirrors(options: MemoryMirrorsOptions = {}): MemoryM
         return holds(seen.guard, asRead(stored)) && sameValue(seen.value, stored.value) ? { ...stored, value } : undefined;
       }),
     listNamedSnapshots: (document) =>
-      read('listNamedSnapshots', () => snapshotsNamedBy(mirrorOf(document), states.get(document))),
+      read('listNamedSnapshots', () => snapshotsNamedBy(mirrorOf(document)?.inkstream, states.get(document))),
     listDocuments: (after, limit) =>
       read('listDocuments', () =>
         [...new Set([...mirrors.keys(), ...states.keys()])]

@@ -145,6 +145,16 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
         if (stored.head === undefined || stored.head.upto < head.upto) stored.head = head;
         return stored.head;
       }),
+    listDocuments: (after, limit) =>
+      read('listDocuments', () =>
+        [...disk.documents]
+          .filter(
+            ([name, { head, segments }]) => (head !== undefined || segments.size > 0) && (after === undefined || name > after),
+          )
+          .map(([name]) => name)
+          .toSorted()
+          .slice(0, limit),
+      ),
     close: async () => {
       closed = true;
     },

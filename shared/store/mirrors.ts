@@ -83,6 +83,8 @@ export type Mirror = {
   /** Undefined where it is missing, or is nothing that we wrote. It may still be forged, or another mirror's. */
   readonly inkstream: Inkstream | undefined;
   readonly guard: Guard;
+  /** How many bytes value and `inkstream` may have together, where a store bounds them and others have something beside them. */
+  readonly roomBytes: number;
 };
 
 /** Whether a mirror is still as `guard` says: for adapters that look by themselves. */
@@ -113,9 +115,9 @@ export type MirrorState = {
 };
 
 /** The snapshots that a mirror and its state name. */
-export function snapshotsNamedBy(mirror: Mirror | undefined, state: MirrorState | undefined): readonly SnapshotName[] {
+export function snapshotsNamedBy(inkstream: Inkstream | undefined, state: MirrorState | undefined): readonly SnapshotName[] {
   const inState = state === undefined ? [] : [state.before, state.next, ...state.history];
-  const all = mirror?.inkstream === undefined ? inState : [mirror.inkstream, ...inState];
+  const all = inkstream === undefined ? inState : [inkstream, ...inState];
   return all.map(({ snapshot }) => snapshot);
 }
 
@@ -153,7 +155,7 @@ export type MirrorStore = {
    */
   readonly editValue: (document: DocumentName, seen: Mirror | undefined, value: StoredValue) => Promise<boolean>;
 
-  /** The snapshots that a mirror and its state name. Reads the mirror first: what it names was in the state before. */
+  /** The snapshots that a mirror and its state name. Reads the mirror first: what it names was in the state before. Values and edits are not read for it where that can be helped. */
   readonly listNamedSnapshots: (document: DocumentName) => Promise<readonly SnapshotName[]>;
 
   /**

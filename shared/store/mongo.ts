@@ -27,11 +27,13 @@ import { createMongoChanges } from './mongo/changes.ts';
 import { connectionLimits, openConnection, type Connection, type ConnectionLimits } from './mongo/connection.ts';
 import { createMongoLeases } from './mongo/leases.ts';
 import { createMongoMirrors } from './mongo/mirrors.ts';
-import { bindJournal, moveCheckpoint, moveHead, readCheckpoint, readHead } from './mongo/positions.ts';
+import { bindJournal, headIds, moveCheckpoint, moveHead, readCheckpoint, readHead } from './mongo/positions.ts';
 import { Inserts } from './mongo/inserts.ts';
+import { listNames } from './mongo/names.ts';
 import {
   deleteSegments,
   insertSegments,
+  listSegmentNames,
   listSegments,
   putSegmentParts,
   readSegments,
@@ -105,6 +107,8 @@ function createStore({ db, run, close }: Connection, segmentBytesMax: number, sl
     listSnapshots: (document) => run((call) => listSnapshots(db, document, call)),
     deleteSnapshot: (snapshot) => run((call) => deleteSnapshot(db, snapshot, call)),
     readHead: (document) => run((call) => readHead(db, document, call)),
+    listDocuments: (after, limit) =>
+      run((call) => listNames([headIds(db, call), (from, count) => listSegmentNames(db, from, count, call)], after, limit)),
     moveHead: (document, head) => run((call) => moveHead(db, document, head, call)),
     close,
   };

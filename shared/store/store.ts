@@ -101,6 +101,9 @@ export type Store = {
   /** The head, or undefined where nothing was compacted yet. */
   readonly readHead: (document: DocumentName) => Promise<Head | undefined>;
 
+  /** The names after `after` of which a segment or a head is stored, in some order that stays the same, at most `limit`; fewer only at the end. */
+  readonly listDocuments: (after: DocumentName | undefined, limit: number) => Promise<readonly DocumentName[]>;
+
   /** Moves a head forward: only where the stored `upto` is lower or there is none. Returns the head that stands afterwards. */
   readonly moveHead: (document: DocumentName, head: Head) => Promise<Head>;
 

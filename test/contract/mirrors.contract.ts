@@ -119,7 +119,12 @@ export function mirrorsContract(adapter: string, makeMirrors: () => Promise<Mirr
       expect(await mirrors.insertMirror(document, { value: value('b'), inkstream })).toBe(false);
       const again = await fixture.reopen();
       const mirror = await read(again);
-      expect(mirror).toEqual({ value: value('a'), inkstream, guard: { kind: 'rev', rev: 'one' } });
+      expect(mirror).toEqual({
+        value: value('a'),
+        inkstream,
+        guard: { kind: 'rev', rev: 'one' },
+        roomBytes: expect.any(Number) as number,
+      });
     });
 
     test('MI21: bookkeeping is written where the guard holds, whatever the value is meanwhile', async () => {
@@ -195,7 +200,7 @@ export function mirrorsContract(adapter: string, makeMirrors: () => Promise<Mirr
     test('MI23: a door of ours edits the value alone, where nothing was changed since it was read', async () => {
       expect(await mirrors.editValue(document, undefined, value('a'))).toBe(true);
       expect(await mirrors.editValue(document, undefined, value('b'))).toBe(false);
-      expect(await read()).toEqual({ value: value('a'), inkstream: undefined, guard: { kind: 'missing' } });
+      expect(await read()).toMatchObject({ value: value('a'), inkstream: undefined, guard: { kind: 'missing' } });
       await mirrors.writeBookkeeping(document, { kind: 'missing' }, plainInkstream('one'));
       const seen = await read();
       expect(await mirrors.editValue(document, seen, value('c'))).toBe(true);

@@ -82,6 +82,23 @@ export function storeContract(adapter: string, makeStore: () => Promise<StoreFix
     const ids = (segments: readonly { readonly first: number; readonly last: number }[]) =>
       segments.map(({ first, last }) => [first, last]);
 
+    test('PS64: names of which a segment or a head is stored are listed, each once, some at a time', async () => {
+      const names = Array.from({ length: 25 }, (_, index) => nameOf(`document ${index} ä🦊${'x'.repeat(index % 3)}`));
+      for (const [index, name] of names.entries()) {
+        if (index % 3 !== 0) for (const first of [0, 5, 9]) await store.putSegment(segmentOf(name, first, first + 3));
+        if (index % 3 !== 1) await store.moveHead(name, { upto: 3, sha256: sha256Of(Uint8Array.of(1)), parts: 1 });
+      }
+      await store.putSnapshotPart({ document, upto: 3, sha256: sha256Of(Uint8Array.of(1)) }, 0, Uint8Array.of(1)); // what nothing names is no document
+      const found: DocumentName[] = [];
+      for (;;) {
+        const some = await store.listDocuments(found.at(-1), 4);
+        found.push(...some);
+        if (some.length < 4) break;
+      }
+      expect(found.toSorted()).toEqual(names.toSorted());
+      expect(await store.listDocuments(undefined, 100)).toHaveLength(25);
+    });
+
     test('ST1: segments come in order of first and last, from an offset on, overlapping or not', async () => {
       for (const [first, last] of [
         [300, 300],

@@ -73,6 +73,7 @@ export function steppingStore(store: Store, step: StoreStepped = () => {}): Step
     listSnapshots: (document) => read('listSnapshots', () => store.listSnapshots(document)),
     deleteSnapshot: (snapshot) => write('deleteSnapshot', () => store.deleteSnapshot(snapshot)),
     readHead: (document) => read('readHead', () => store.readHead(document)),
+    listDocuments: (after, limit) => read('listDocuments', () => store.listDocuments(after, limit)),
     moveHead: (document, head) => write('moveHead', () => store.moveHead(document, head)),
     close: () => store.close(),
     crash: () => {

@@ -37,6 +37,7 @@ import {
   type StoredFields,
 } from './bson-fields.ts';
 import { fieldsOf, writeDocument, type BsonFields, type BsonValue } from './bson-writer.ts';
+import { documentBytesMax } from './raw-writes.ts';
 import { marks, refusalOf } from './values.ts';
 
 const noBytes = { bytes: new Uint8Array(0) };
@@ -93,14 +94,14 @@ export const encodeInkstream = (inkstream: Inkstream): BsonFields =>
     unrepresented: inkstream.unrepresented,
   });
 
-/** Undefined where it is nothing that we wrote. @throws NewerVersion */
-function decodeInkstream(document: DocumentName, mirror: StoredFields): Inkstream | undefined {
+/** What `read` makes of our field; undefined where it is nothing that we wrote. @throws NewerVersion */
+function ourField<T>(document: DocumentName, mirror: StoredFields, read: (fields: StoredFields) => T): T | undefined {
   if (mirror.elements.get('inkstream')?.type !== bsonTypes.document) return undefined;
   const fields = documentOf(mirror, 'inkstream');
   if (!isOurs(fields)) return undefined;
   const refusal = refusalOf(marksIn(fields), storedKinds.mirror);
   if (refusal?.kind === 'newer-version') throw new NewerVersion(describeRefusal(refusal, nameOfMirror(document)));
-  return refusal === undefined ? orUndefined(() => inkstreamIn(fields)) : undefined;
+  return refusal === undefined ? orUndefined(() => read(fields)) : undefined;
 }
 
 const inkstreamIn = (fields: StoredFields): Inkstream => ({
@@ -129,8 +130,18 @@ const isOurs = (fields: StoredFields): boolean => marksIn(fields).kind === store
 /** A mirror out of its document. @throws NewerVersion */
 export function decodeMirror(document: DocumentName, bytes: Buffer): Mirror {
   const fields = fieldsAt(bytes);
-  const inkstream = decodeInkstream(document, fields);
-  return { value: storedOf(fields, 'value') ?? noBytes, inkstream, guard: guardOf(fields, inkstream) };
+  const inkstream = ourField(document, fields, inkstreamIn);
+  return {
+    value: storedOf(fields, 'value') ?? noBytes,
+    inkstream,
+    guard: guardOf(fields, inkstream),
+    roomBytes: documentBytesMax - (bytes.byteLength - bytesIn(fields, 'value') - bytesIn(fields, 'inkstream')),
+  };
+}
+
+function bytesIn({ elements }: StoredFields, name: string): number {
+  const element = elements.get(name);
+  return element === undefined ? 0 : element.end - element.start;
 }
 
 function guardOf(fields: StoredFields, inkstream: Inkstream | undefined): Guard {
@@ -138,6 +149,27 @@ function guardOf(fields: StoredFields, inkstream: Inkstream | undefined): Guard 
   const stored = storedOf(fields, 'inkstream');
   return stored === undefined ? { kind: 'missing' } : { kind: 'unreadable', bytes: stored.bytes };
 }
+
+/** What of a mirror and of its state names snapshots, as projections: neither the value nor any edit, which may have megabytes. */
+export const namesInMirror = { 'inkstream.kind': 1, 'inkstream.version': 1, 'inkstream.upto': 1, 'inkstream.sha256': 1 } as const;
+export const namesInState = {
+  kind: 1,
+  version: 1,
+  ...{ 'before.upto': 1, 'before.sha256': 1, 'next.upto': 1, 'next.sha256': 1 },
+  ...{ 'history.upto': 1, 'history.sha256': 1 },
+} as const;
+
+/** The snapshot that a mirror names, out of what `namesInMirror` leaves of it. More may pass for ours than in the whole mirror. @throws NewerVersion */
+export function snapshotsInMirror(document: DocumentName, bytes: Buffer): readonly SnapshotName[] {
+  const name = ourField(document, fieldsAt(bytes), decodeSnapshot);
+  return name === undefined ? [] : [name];
+}
+
+/** The snapshots that a state names, out of what `namesInState` leaves of it. @throws NewerVersion, StoreCorrupt */
+export const snapshotsInState = (document: DocumentName, bytes: Buffer): readonly SnapshotName[] =>
+  stateIn(document, bytes, (fields) =>
+    [documentOf(fields, 'before'), documentOf(fields, 'next'), ...documentsOf(fields, 'history')].map(decodeSnapshot),
+  );
 
 /** A state as the fields of its document, but for the id. */
 export const encodeState = ({ rev, before, next, history }: MirrorState): BsonFields =>
@@ -150,7 +182,18 @@ export const encodeState = ({ rev, before, next, history }: MirrorState): BsonFi
   });
 
 /** A state out of its document. @throws NewerVersion, StoreCorrupt */
-export function decodeState(document: DocumentName, bytes: Buffer): MirrorState {
+export const decodeState = (document: DocumentName, bytes: Buffer): MirrorState =>
+  stateIn(document, bytes, (fields) => ({
+    rev: textOf(fields, 'rev'),
+    before: decodeVersion(documentOf(fields, 'before')),
+    next: decodeVersion(documentOf(fields, 'next')),
+    history: documentsOf(fields, 'history').map((entry): Remembered => ({
+      snapshot: decodeSnapshot(entry),
+      applied: decodeApplied(entry),
+    })),
+  }));
+
+function stateIn<T>(document: DocumentName, bytes: Buffer, read: (fields: StoredFields) => T): T {
   const fields = fieldsAt(bytes);
   const refusal = refusalOf(marksIn(fields), storedKinds.mirrorState);
   if (refusal !== undefined) {
@@ -158,15 +201,7 @@ export function decodeState(document: DocumentName, bytes: Buffer): MirrorState 
     throw new Failure(describeRefusal(refusal, nameOfState(document)));
   }
   try {
-    return {
-      rev: textOf(fields, 'rev'),
-      before: decodeVersion(documentOf(fields, 'before')),
-      next: decodeVersion(documentOf(fields, 'next')),
-      history: documentsOf(fields, 'history').map((entry): Remembered => ({
-        snapshot: decodeSnapshot(entry),
-        applied: decodeApplied(entry),
-      })),
-    };
+    return read(fields);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new StoreCorrupt(describeRefusal({ kind: 'unreadable', reason }, nameOfState(document)));

@@ -24,21 +24,24 @@
  */
 
 import { MongoServerError, type Collection, type Db } from 'mongodb';
-import { parseDocumentName, type DocumentName } from '#shared/document/name.ts';
-import {
-  snapshotsNamedBy,
-  type Guard,
-  type MirrorContents,
-  type MirrorStore,
-  type Rev,
-  type SnapshotName,
-  type StoredValue,
-} from '../mirrors.ts';
+import type { DocumentName } from '#shared/document/name.ts';
+import type { Guard, MirrorContents, MirrorStore, Rev, SnapshotName, StoredValue } from '../mirrors.ts';
 import { bsonTypes } from './bson.ts';
 import { bsonForm } from './bson-form.ts';
 import { fieldsOf, writeValue, type BsonFields, type BsonValue } from './bson-writer.ts';
 import type { Call, Connection } from './connection.ts';
-import { decodeMirror, decodeState, documentWith, encodeInkstream, encodeState } from './mirror-documents.ts';
+import {
+  decodeMirror,
+  decodeState,
+  documentWith,
+  encodeInkstream,
+  encodeState,
+  namesInMirror,
+  namesInState,
+  snapshotsInMirror,
+  snapshotsInState,
+} from './mirror-documents.ts';
+import { idsIn, listNames } from './names.ts';
 import { documentBytesMax, insertOne, statementBytesMax, updateOne, writeStatement, type Statement } from './raw-writes.ts';
 import type { Stored } from './writes.ts';
 
@@ -187,45 +190,12 @@ async function read(db: Db, place: Place, document: DocumentName, call: Call, pr
 }
 
 async function listNamedSnapshots(db: Db, document: DocumentName, call: Call): Promise<readonly SnapshotName[]> {
-  const mirror = await read(db, mirrors, document, call, { inkstream: 1 });
-  const state = await read(db, states, document, call);
-  return snapshotsNamedBy(
-    mirror === undefined ? undefined : decodeMirror(document, mirror),
-    state === undefined ? undefined : decodeState(document, state),
-  );
-}
-
-/** Ids that are texts, in the order of their bytes. */
-async function listIds(db: Db, place: Place, after: string | undefined, limit: number, call: Call): Promise<readonly string[]> {
-  const range = after === undefined ? { $gte: '' } : { $gt: after };
-  const options = { ...call, projection: { _id: 1 }, sort: { _id: 1 }, limit } as const;
-  const found = await collectionOf(db, place).find({ _id: range }, options).toArray();
-  return found.map(({ _id }) => _id);
-}
-
-const byBytes = (one: string, other: string): number => Buffer.compare(Buffer.from(one), Buffer.from(other));
-
-async function listDocuments(
-  db: Db,
-  from: DocumentName | undefined,
-  limit: number,
-  call: Call,
-): Promise<readonly DocumentName[]> {
-  const found: DocumentName[] = [];
-  let after: string | undefined = from;
-  for (;;) {
-    const lists = [await listIds(db, mirrors, after, limit, call), await listIds(db, states, after, limit, call)];
-    // What is behind the end of a list that goes on may lack some of that list's.
-    const ends = lists.flatMap((list) => (list.length < limit ? [] : list.slice(-1))).toSorted(byBytes);
-    const [end] = ends;
-    const ids = [...new Set(lists.flat())].filter((id) => end === undefined || byBytes(id, end) <= 0).toSorted(byBytes);
-    for (const id of ids) {
-      const parsed = parseDocumentName(id);
-      if ('name' in parsed) found.push(parsed.name);
-    }
-    if (end === undefined || found.length >= limit) return found.slice(0, limit);
-    after = end;
-  }
+  const mirror = await read(db, mirrors, document, call, namesInMirror);
+  const state = await read(db, states, document, call, namesInState);
+  return [
+    ...(mirror === undefined ? [] : snapshotsInMirror(document, mirror)),
+    ...(state === undefined ? [] : snapshotsInState(document, state)),
+  ];
 }
 
 /** Mirrors in the database of a connection. Closing them closes it. `bytesMax`: what one statement may have; tests have less. */
@@ -263,7 +233,8 @@ export function createMongoMirrors({ db, run, close }: Connection, bytesMax = st
       }),
     editValue: (document, seen, value) => write(document, mirrors, (call) => editValue(db, document, seen, value, call)),
     listNamedSnapshots: (document) => run((call) => listNamedSnapshots(db, document, call)),
-    listDocuments: (after, limit) => run((call) => listDocuments(db, after, limit, call)),
+    listDocuments: (after, limit) =>
+      run((call) => listNames([idsIn(collectionOf(db, mirrors), call), idsIn(collectionOf(db, states), call)], after, limit)),
     close,
   };
 }

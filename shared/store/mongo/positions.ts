@@ -18,6 +18,7 @@ import {
   marks,
   type Fields,
 } from './values.ts';
+import { idsIn, type ListIds } from './names.ts';
 import { insert, move, type Stored } from './writes.ts';
 
 const headsIn = (db: Db): Collection<Stored<string>> => db.collection('documents');
@@ -66,6 +67,9 @@ export async function readHead(db: Db, document: DocumentName, call: Call): Prom
   const stored = await headsIn(db).findOne({ _id: document }, call);
   return stored === null ? undefined : expectDecoded(decodeHead(stored), nameOfHead(document));
 }
+
+/** The names that have a head. */
+export const headIds = (db: Db, call: Call): ListIds => idsIn(headsIn(db), call);
 
 /** Moves a head where the stored one is lower or there is none. Returns the head that stands then. */
 export async function moveHead(db: Db, document: DocumentName, head: Head, call: Call): Promise<Head> {

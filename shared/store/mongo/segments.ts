@@ -40,6 +40,7 @@ import {
   encodeSegment,
   encodeSegmentPart,
   segmentPartId,
+  segmentNameEnd,
   segmentPartRange,
   segmentRange,
   storedSegmentId,
@@ -136,6 +137,19 @@ export async function listSegments(
   for await (const { id, value: bytes } of scan(db, wanted, { range, decode: decodeSegmentSize, projection }, call))
     found.push({ ...id, bytes });
   return found;
+}
+
+/** The names after `after` that have segments, at most `limit`, in the order of their bytes. Goes from document to document in the index: however many segments one has, it is one query. */
+export async function listSegmentNames(db: Db, after: string | undefined, limit: number, call: Call): Promise<readonly string[]> {
+  const names: string[] = [];
+  const options = { ...call, projection: { _id: 1 }, sort: { _id: 1 } } as const;
+  for (let last = after ?? ''; names.length < limit;) {
+    const found = await segmentsIn(db).findOne({ _id: { $gt: segmentNameEnd(last) } }, options);
+    if (found === null) break;
+    last = found._id.doc;
+    names.push(last);
+  }
+  return names;
 }
 
 type Scan<T> = {

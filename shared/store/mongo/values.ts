@@ -127,6 +127,9 @@ export const segmentRange = (document: DocumentName, below: Offset = offsetMax):
   $lt: { doc: document, first: below, last: 0 },
 });
 
+/** Behind all segments of a name, and before those of the next. */
+export const segmentNameEnd = (name: string): StoredSegmentId => ({ doc: name, first: offsetMax, last: offsetMax });
+
 export const segmentPartId = (id: SegmentId, sha256: string, part: number): StoredSegmentPartId => ({
   ...storedSegmentId(id),
   sha256,

@@ -59,7 +59,7 @@ function judgeMirror(world: World, name: DocumentName, value: ReturnType<typeof 
   }
   const { inkstream } = stored;
   if (inkstream === undefined || inkstream instanceof Uint8Array) return [...wrong, `the mirror of ${name} has no field of ours`];
-  const mirror = { value: stored.value, inkstream, guard: { kind: 'missing' } as const };
+  const mirror = { value: stored.value, inkstream, guard: { kind: 'missing' } as const, roomBytes: Infinity };
   const own = ownBookkeeping(name, mirror);
   if (own === undefined || !isClean(name, mirror, own)) wrong.push(`the mirror of ${name} is not clean`);
   if (world.mirrors.states.get(name)?.next.intent !== undefined) wrong.push(`an intent of ${name} is open`);

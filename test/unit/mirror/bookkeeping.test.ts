@@ -20,6 +20,7 @@ const asMirror = (bookkeeping: Bookkeeping): Mirror => ({
   value,
   inkstream: { ...bookkeeping, refused: [], unrepresented: [] },
   guard: { kind: 'rev', rev: bookkeeping.rev },
+  roomBytes: Infinity,
 });
 
 test('MI14: a hash covers everything of a mirror, and a seal all but the value', () => {

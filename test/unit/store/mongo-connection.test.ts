@@ -51,6 +51,7 @@ const everyCall = (store: Store): readonly (() => Promise<unknown>)[] => [
   () => store.listSnapshots(document),
   () => store.deleteSnapshot({ document, ...head }),
   () => store.readHead(document),
+  () => store.listDocuments(undefined, 1),
   () => store.moveHead(document, head),
 ];
 

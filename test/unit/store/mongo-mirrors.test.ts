@@ -76,3 +76,17 @@ test('MS11: what mirrors and documents were read at is told to each other, so th
   expect(command).toMatchObject({ readConcern: { level: 'majority', afterClusterTime: clusterTime(50) } });
   expect(command?.['$readPreference'] ?? { mode: 'primary' }).toEqual({ mode: 'primary' });
 });
+
+test('MS12: of the snapshots that a mirror and its state name, the names alone are asked for', async () => {
+  const { mirrors, server } = await opened((command) => ('find' in command ? found([]) : undefined));
+  expect(await mirrors.listNamedSnapshots(document)).toEqual([]);
+  const asked = server.commands.filter((one) => 'find' in one && one['find'] !== 'checkpoints'); // asked at the opening
+  expect(asked.map(({ find }) => find as string)).toEqual(['mirrors', 'mirrorStates']);
+  for (const { projection } of asked) {
+    expect(Object.keys(projection as Document)).not.toEqual([]);
+    for (const [field, isAsked] of Object.entries(projection as Document)) {
+      expect(field).toMatch(/(^|\.)(kind|version|upto|sha256)$/u);
+      expect(isAsked).toBe(1);
+    }
+  }
+});
