@@ -15,7 +15,9 @@
 
 import { type Appended, JournalUnavailable, type Partition } from '../journal.ts';
 import type { Link } from './link.ts';
-import { describeCode, errorCodes, type Message, produce, type Produced, type ToProduce } from './requests.ts';
+import type { ToProduce } from './produce-request.ts';
+import type { Message } from './record-batch.ts';
+import { describeCode, errorCodes, produce, type Produced } from './requests.ts';
 
 export type AppendLimits = {
   /** What the messages of one partition may weigh in one request, in bytes; a longer one goes alone. Below the topic's `max.message.bytes`. */

@@ -28,7 +28,7 @@ export function createDeadLetters(link: Link, reader: Reader, topic: string, rep
       const following = reader.read(topic, partition, start, {
         onSlice: ({ next, messages }) => {
           for (const { offset, value } of messages) {
-            if (Number(offset) < highWater) onLetter(decodeDeadLetter(value ?? new Uint8Array()));
+            if (offset < highWater) onLetter(decodeDeadLetter(value ?? new Uint8Array()));
           }
           if (next >= highWater) resolve();
           return undefined;

@@ -66,6 +66,12 @@ declare module 'kafkajs/src/protocol/encoder.js' {
   export default Encoder;
 }
 
+declare module 'kafkajs/src/protocol/recordBatch/crc32C/index.js' {
+  /** CRC-32C (RFC 3720, Castagnoli), from 0 up. */
+  const crc32c: (bytes: Uint8Array) => number;
+  export default crc32c;
+}
+
 declare module 'kafkajs/src/protocol/error.js' {
   const errors: { readonly createErrorFromCode: (code: number) => Error & { readonly type?: string } };
   export default errors;

@@ -20,7 +20,8 @@ import type { Clock } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { pause } from '#shared/runtime/waiting.ts';
 import type { Link } from './link.ts';
-import { describeCode, errorCodes, fetch, type Fetched, type ToFetch } from './requests.ts';
+import type { Fetched } from './fetch-response.ts';
+import { describeCode, errorCodes, fetch, type ToFetch } from './requests.ts';
 import { type Slice, sliceAt } from './slice.ts';
 
 export type ReaderLimits = {
@@ -360,8 +361,7 @@ function decodeSlice(
   { first, next, messages }: Slice,
 ): { readonly batch: Batch; readonly end?: FollowEnd } {
   const records: ReadRecord[] = [];
-  for (const { offset: text, value } of messages) {
-    const offset = Number(text);
+  for (const { offset, value } of messages) {
     const bytes = value ?? new Uint8Array();
     const decoded = decodeRecord(bytes);
     if (decoded.kind === 'newer-version') {

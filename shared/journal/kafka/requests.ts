@@ -4,7 +4,8 @@
  * kafkajs turns an error code of one partition into an exception for the whole request, and then nobody knows which partition it was, or what became of
  * the others. Here the codes stay what they are, values beside their partition. What throws is the network, or a response that is none.
  *
- * The one request that kafkajs lacks is written here: the id of a topic (Metadata version 12, KIP-516).
+ * What carries records is written and read here without it (record-batch.ts says why), and so is the one request that kafkajs lacks: the id of a
+ * topic (Metadata version 12, KIP-516).
  */
 
 import type Broker from 'kafkajs/src/broker/index.js';
@@ -14,6 +15,8 @@ import protocol from 'kafkajs/src/protocol/requests/index.js';
 import { Buffer } from 'node:buffer';
 import { JournalUnavailable } from '../journal.ts';
 import type { BrokerAddress } from './connection.ts';
+import { decodeFetchResponse, type Fetched, type FetchResponse } from './fetch-response.ts';
+import { encodeProduce, type ToProduce } from './produce-request.ts';
 
 export type { Broker };
 
@@ -36,19 +39,16 @@ export const describeCode = (code: number): string => {
 
 const unparsed = (decoded: unknown): Promise<unknown> => Promise.resolve(decoded);
 
-async function send(
-  broker: Broker,
-  name: keyof typeof protocol.requests,
-  options: Readonly<Record<string, unknown>>,
-): Promise<unknown> {
-  const made = broker.lookupRequest(apiKeys[name], protocol.requests[name])(options);
+type Options = Readonly<Record<string, unknown>>;
+
+/** In the latest version that kafkajs and the broker both know. */
+const requestOf = (broker: Broker, name: keyof typeof protocol.requests, options: Options) =>
+  broker.lookupRequest(apiKeys[name], protocol.requests[name])(options);
+
+function send(broker: Broker, name: keyof typeof protocol.requests, options: Options): Promise<unknown> {
+  const made = requestOf(broker, name, options);
   return broker.connectionPool.send({ ...made, response: { decode: made.response.decode, parse: unparsed } });
 }
-
-/** `timestamp` in milliseconds since 1970. */
-export type Message = { readonly key: Uint8Array | null; readonly value: Uint8Array; readonly timestamp: number };
-
-export type ToProduce = { readonly topic: string; readonly partition: number; readonly messages: readonly Message[] };
 
 /** What became of the messages of one partition: all of them were taken, from `baseOffset` on, or none. */
 export type Produced = {
@@ -57,9 +57,6 @@ export type Produced = {
   readonly errorCode: number;
   readonly baseOffset: number;
 };
-
-/** kafkajs takes whatever is no Buffer for text. A view, no copy. */
-const asBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, byteLength);
 
 type ProduceResponse = {
   readonly topics: readonly {
@@ -75,19 +72,10 @@ export async function produce(
   acks: -1 | 1,
   timeoutMs: number,
 ): Promise<readonly Produced[]> {
-  const topicData = [...Map.groupBy(data, ({ topic }) => topic)].map(([topic, partitions]) => ({
-    topic,
-    partitions: partitions.map(({ partition, messages }) => ({
-      partition,
-      firstSequence: 0,
-      messages: messages.map(({ key, value, timestamp }) => ({
-        key: key === null ? null : asBuffer(key),
-        value: asBuffer(value),
-        timestamp: String(timestamp),
-      })),
-    })),
-  }));
-  const { topics } = (await send(broker, 'Produce', { acks, timeout: timeoutMs, topicData })) as ProduceResponse;
+  const made = requestOf(broker, 'Produce', { acks, timeout: timeoutMs, topicData: [] });
+  const request = { ...made.request, encode: async () => new Encoder().writeBuffer(encodeProduce(data, acks, timeoutMs)) };
+  const response = { decode: made.response.decode, parse: unparsed };
+  const { topics } = (await broker.connectionPool.send({ ...made, request, response })) as ProduceResponse;
   return topics.flatMap(({ topicName, partitions }) =>
     partitions.map(({ partition, errorCode, baseOffset }) => ({
       topic: topicName,
@@ -99,35 +87,6 @@ export async function produce(
 }
 
 export type ToFetch = { readonly topic: string; readonly partition: number; readonly offset: number; readonly bytesMax: number };
-
-/** `value` is a view of the response. Control records (transaction markers) have offsets, and nothing for us in them. */
-export type FetchedMessage = {
-  readonly offset: string;
-  readonly value: Buffer | null;
-  readonly isControlRecord?: boolean;
-};
-
-export type Fetched = {
-  readonly topic: string;
-  readonly partition: number;
-  readonly errorCode: number;
-  readonly highWater: number;
-  /** In order. The first ones may lie below the offset that was asked for: batches come whole. */
-  readonly messages: readonly FetchedMessage[];
-};
-
-type FetchResponse = {
-  readonly errorCode?: number;
-  readonly responses: readonly {
-    readonly topicName: string;
-    readonly partitions: readonly {
-      readonly partition: number;
-      readonly errorCode: number;
-      readonly highWatermark: string;
-      readonly messages: readonly FetchedMessage[];
-    }[];
-  }[];
-};
 
 /** Reads what is there, or waits for up to `waitMs` until something is. */
 export async function fetch(
@@ -141,24 +100,18 @@ export async function fetch(
     partitions: partitions.map(({ partition, offset, bytesMax: maxBytes }) => ({ partition, fetchOffset: offset, maxBytes })),
   }));
   const readUncommitted = 0; // nobody writes in transactions here, and one that hangs must not hold up readers
-  const response = (await send(broker, 'Fetch', {
+  const made = requestOf(broker, 'Fetch', {
     maxWaitTime: waitMs,
     minBytes: 1,
     maxBytes: bytesMax,
     isolationLevel: readUncommitted,
     topics,
-  })) as FetchResponse;
-  if (response.errorCode !== undefined && response.errorCode !== errorCodes.none)
-    throw new Error(describeCode(response.errorCode));
-  return response.responses.flatMap(({ topicName, partitions }) =>
-    partitions.map(({ partition, errorCode, highWatermark, messages }) => ({
-      topic: topicName,
-      partition,
-      errorCode,
-      highWater: Number(highWatermark),
-      messages,
-    })),
-  );
+  });
+  const decode = async (payload: Buffer): Promise<FetchResponse> => decodeFetchResponse(payload, made.request.apiVersion);
+  const answer = await broker.connectionPool.send({ ...made, response: { decode, parse: unparsed } });
+  const { errorCode, fetched } = answer as FetchResponse;
+  if (errorCode !== errorCodes.none) throw new Error(describeCode(errorCode));
+  return fetched;
 }
 
 /** -2: the first offset that is left; -1: the one that the next record gets; else the first one of that time or later, or -1. */

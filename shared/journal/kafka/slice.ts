@@ -1,7 +1,7 @@
 /** What is fetched of a partition, as far as it follows on what came before. Pure. */
 
 import type { Offset } from '../journal.ts';
-import type { FetchedMessage } from './requests.ts';
+import type { FetchedMessage } from './record-batch.ts';
 
 /** Messages of one partition from `first` up to but without `next`. */
 export type Slice = { readonly first: Offset; readonly next: Offset; readonly messages: readonly FetchedMessage[] };
@@ -14,7 +14,7 @@ export function sliceAt(messages: readonly FetchedMessage[], at: Offset): Slice 
   let next = at;
   const kept: FetchedMessage[] = [];
   for (const message of messages) {
-    const offset = Number(message.offset);
+    const { offset } = message;
     if (offset < at) continue;
     if (offset !== next) return kept.length > 0 ? { first: at, next, messages: kept } : { hole: offset };
     next = offset + 1;

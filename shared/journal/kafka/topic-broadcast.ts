@@ -13,7 +13,8 @@ import type { Broadcast, BroadcastListener, Listening } from '../broadcast.ts';
 import { type Following, type Journal, JournalUnavailable, type Partition } from '../journal.ts';
 import type { Link } from './link.ts';
 import type { Reader } from './reader.ts';
-import { describeCode, errorCodes, type Message, produce } from './requests.ts';
+import type { Message } from './record-batch.ts';
+import { describeCode, errorCodes, produce } from './requests.ts';
 
 export type TopicBroadcastParts = {
   readonly link: Link;

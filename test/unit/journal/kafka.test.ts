@@ -11,7 +11,8 @@ import { nextRequest, type Outgoing } from '#shared/journal/kafka/appends.ts';
 import { letIdleConnectionsRest } from '#shared/journal/kafka/idle-timer.ts';
 import { partitionByKey } from '#shared/journal/kafka/partitioner.ts';
 import { Reader, type ReaderLimits, type ReadingLink } from '#shared/journal/kafka/reader.ts';
-import { type Broker, decodeTopicId, type FetchedMessage } from '#shared/journal/kafka/requests.ts';
+import type { FetchedMessage } from '#shared/journal/kafka/record-batch.ts';
+import { type Broker, decodeTopicId } from '#shared/journal/kafka/requests.ts';
 import { type Slice, sliceAt } from '#shared/journal/kafka/slice.ts';
 import { judgeTopics, type TopicFacts } from '#shared/journal/kafka/topics.ts';
 
@@ -60,8 +61,8 @@ describe('JR30: what goes into one request', () => {
 
 describe('JR31: what is fetched is whole, or it is a gap', () => {
   const messages = (...offsets: number[]): readonly FetchedMessage[] =>
-    offsets.map((offset) => ({ offset: String(offset), value: Buffer.of(offset) }));
-  const control = (offset: number): FetchedMessage => ({ offset: String(offset), value: null, isControlRecord: true });
+    offsets.map((offset) => ({ offset, value: Buffer.of(offset) }));
+  const control = (offset: number): FetchedMessage => ({ offset, value: null, isControlRecord: true });
 
   test('JR31: batches come whole, and what lies before the wanted offset is left out', () => {
     expect(sliceAt(messages(3, 4, 5, 6), 5)).toEqual({ first: 5, next: 7, messages: messages(5, 6) });
@@ -179,7 +180,6 @@ describe('reading, from brokers of the test’s own', () => {
     const broker = {
       lookupRequest: () => (options: { readonly topics: readonly { readonly partitions: readonly Asked[] }[] }) => ({
         options,
-        response: { decode: undefined },
       }),
       connectionPool: {
         send: async ({
@@ -188,12 +188,11 @@ describe('reading, from brokers of the test’s own', () => {
           readonly options: { readonly topics: readonly { readonly partitions: readonly Asked[] }[] };
         }) => {
           await new Promise((resolve) => setImmediate(resolve));
-          const partitions = answer(options.topics.flatMap(({ partitions }) => partitions)).map((given) => ({
-            ...given,
+          const asked = options.topics.flatMap(({ partitions }) => partitions);
+          return {
             errorCode: 0,
-            highWatermark: '1000',
-          }));
-          return { responses: [{ topicName: 't', partitions }] };
+            fetched: answer(asked).map((given) => ({ ...given, topic: 't', errorCode: 0, highWater: 1_000 })),
+          };
         },
       },
     } as unknown as Broker;
@@ -206,7 +205,7 @@ describe('reading, from brokers of the test’s own', () => {
     };
     return new Reader({ waiting: link, catchingUp: link, clock: systemClock, logger: silentLogger, limits });
   }
-  const message = (offset: number): FetchedMessage => ({ offset: String(offset), value: Buffer.of(1) });
+  const message = (offset: number): FetchedMessage => ({ offset, value: Buffer.of(1) });
 
   test('JR45: a follower that throws is ended there: nothing goes on behind what nobody knows whether it was taken', async () => {
     for (const failing of [

@@ -1,0 +1,92 @@
+/**
+ * What a broker answers to a Fetch request (versions 4 to 11), with the error codes as they are, and the records as views of the response.
+ */
+
+import type { Buffer } from 'node:buffer';
+import { decodeBatches, type FetchedMessage, readInt64 } from './record-batch.ts';
+
+export type Fetched = {
+  readonly topic: string;
+  readonly partition: number;
+  readonly errorCode: number;
+  readonly highWater: number;
+  /** In order. The first ones may lie below the offset that was asked for: batches come whole. */
+  readonly messages: readonly FetchedMessage[];
+};
+
+/** `clientSideThrottleTime`, in ms, by its name is for kafkajs, which waits so long before it asks again (KIP-219). */
+export type FetchResponse = {
+  readonly clientSideThrottleTime: number;
+  readonly errorCode: number;
+  readonly fetched: readonly Fetched[];
+};
+
+/** The versions since when a response has these fields. */
+const since = { logStart: 5, session: 7, clientSideThrottling: 8, preferredReplica: 11 } as const;
+
+const int32Bytes = 4;
+const int64Bytes = 8;
+
+class ResponseReader {
+  readonly #bytes: Buffer;
+  #at = 0;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  int16(): number {
+    this.#at += 2;
+    return this.#bytes.readInt16BE(this.#at - 2);
+  }
+
+  int32(): number {
+    this.#at += int32Bytes;
+    return this.#bytes.readInt32BE(this.#at - int32Bytes);
+  }
+
+  int64(): number {
+    this.#at += int64Bytes;
+    return readInt64(this.#bytes, this.#at - int64Bytes);
+  }
+
+  skip(bytes: number): void {
+    this.#at += bytes;
+  }
+
+  view(bytes: number): Buffer {
+    this.#at += bytes;
+    return this.#bytes.subarray(this.#at - bytes, this.#at);
+  }
+
+  /** Nothing is written as a length below 0. */
+  repeat(run: () => void): void {
+    for (let left = this.int32(); left > 0; left--) run();
+  }
+}
+
+export function decodeFetchResponse(payload: Buffer, version: number): FetchResponse {
+  const reader = new ResponseReader(payload);
+  const throttleMs = reader.int32();
+  const hasSession = version >= since.session;
+  const errorCode = hasSession ? reader.int16() : 0;
+  if (hasSession) reader.skip(int32Bytes);
+  const fetched: Fetched[] = [];
+  reader.repeat(() => {
+    const topic = reader.view(reader.int16()).toString('utf8');
+    reader.repeat(() => fetched.push(readPartition(reader, topic, version)));
+  });
+  return { clientSideThrottleTime: version >= since.clientSideThrottling ? throttleMs : 0, errorCode, fetched };
+}
+
+function readPartition(reader: ResponseReader, topic: string, version: number): Fetched {
+  const partition = reader.int32();
+  const errorCode = reader.int16();
+  const highWater = reader.int64();
+  reader.skip(int64Bytes); // last stable offset
+  if (version >= since.logStart) reader.skip(int64Bytes);
+  reader.repeat(() => reader.skip(2 * int64Bytes)); // aborted transactions
+  if (version >= since.preferredReplica) reader.skip(int32Bytes);
+  const messages = decodeBatches(reader.view(Math.max(0, reader.int32())));
+  return { topic, partition, errorCode, highWater, messages };
+}
