@@ -30,7 +30,7 @@ type Held = { readonly lease: Lease; readonly untilMs: number };
 
 /**
  * Whenever the lease can be had, takes it and calls `work`, whose signal is aborted when the lease is lost or `stop` is: `work` has to end then. Resolves when `stop` was aborted and the work is over; the lease is given back.
- * Rejects where `work` does.
+ * Rejects where `work` does, the lease given back then too.
  */
 export async function holdLease(
   options: HoldingOptions,
@@ -45,8 +45,11 @@ export async function holdLease(
     working.catch(() => {}); // it is waited for below, when nothing is being written any more
     const last = await keep(options, held, over, stop);
     over.abort();
-    await working;
-    if (last !== undefined) await giveBack(options, last);
+    try {
+      await working;
+    } finally {
+      if (last !== undefined) await giveBack(options, last);
+    }
   }
 }
 

@@ -6,7 +6,8 @@
  *
  * Those that were announced go first: a person waits for them. A sweep, which comes to all mirrors there are, has few looks at a time to itself.
  *
- * Somebody may want to know when a document was looked at *after* now: to say that everything up to here was (`token-progress.ts`). So each call gets a promise of its own.
+ * Somebody may want to know when a document was looked at *after* now: to say that everything up to here was (`token-progress.ts`). That is one promise for all who ask before the same look, since a document that can't be
+ * finished for an hour may be announced a million times in it. A sweep asks for less: it goes on when it was tried, or one document for which a persister has yet to do something would keep it from all the others.
  */
 
 import type { DocumentName } from '#shared/document/name.ts';
@@ -18,8 +19,8 @@ import { isUnavailable } from '#shared/store/unavailable.ts';
 import type { WatchLimits } from './watch-limits.ts';
 import type { WatchMetrics } from './watch-reporting.ts';
 
-/** Does what is to be done for a document. `again`: not all of it could be done now. */
-export type TakeIn = (document: DocumentName) => Promise<'done' | 'again'>;
+/** Does what is to be done for a document. `more`: not all of it, since others are to have their turn. `again`: the rest can't be done now. */
+export type TakeIn = (document: DocumentName) => Promise<'done' | 'more' | 'again'>;
 
 /** Why a document is to be looked at. */
 export type Occasion = 'announced' | 'swept';
@@ -33,24 +34,29 @@ export type LooksOptions = {
   readonly random?: () => number;
 };
 
-type Settle = (wasLooked: boolean) => void;
+/** A look that is to begin, and who waits for it. */
+type Turn = {
+  occasion: Occasion;
+  /** Since when, by the monotonic clock. */
+  sinceMs: number;
+  /** Of those who announced it until nothing is left to do, of a sweep until it was tried. */
+  readonly waiters: Record<Occasion, PromiseWithResolvers<boolean> | undefined>;
+};
 
 type Entry = {
   readonly document: DocumentName;
   state: 'waiting' | 'looking' | 'pausing';
-  occasion: Occasion;
-  /** Since when, by the monotonic clock. */
-  sinceMs: number;
-  /** Who waits for this look, and for the one after it; of that there is none where nobody does. */
-  settles: Settle[];
-  nextSettles: Settle[];
-  nextOccasion: Occasion;
-  nextSinceMs: number;
+  turn: Turn;
+  /** The look after it, where somebody wants one. */
+  next: Turn | undefined;
   /** In a row. */
   failures: number;
   agains: number;
   timer: Timer | undefined;
 };
+
+/** What became of an attempt, and how long to wait before the next one, in milliseconds. */
+type Attempted = { readonly kind: 'done' } | { readonly kind: 'tried' | 'failed'; readonly waitMs: number };
 
 export class Looks {
   readonly #options: LooksOptions;
@@ -75,20 +81,25 @@ export class Looks {
   get waitedMs(): number {
     const nowMs = this.#options.clock.monotonic();
     let waitedMs = 0;
-    for (const { sinceMs } of this.#entries.values()) waitedMs = Math.max(waitedMs, nowMs - sinceMs);
+    for (const {
+      turn: { sinceMs },
+    } of this.#entries.values())
+      waitedMs = Math.max(waitedMs, nowMs - sinceMs);
     return waitedMs;
   }
 
-  /** Resolves with true when the document was looked at by a look that began after now, or was left to a sweep; with false where looking was stopped before. */
+  /**
+   * Resolves with true when a look that began after now has left nothing to do, or has left the document to a sweep; for a sweep also when it could not do everything, which is done later. With false where looking was
+   * stopped before.
+   */
   add(document: DocumentName, occasion: Occasion): Promise<boolean> {
     if (this.#isStopped) return Promise.resolve(false);
-    return new Promise((resolve) => {
-      const entry = this.#entries.get(document);
-      if (entry === undefined) this.#begin(document, occasion, [resolve]);
-      else if (entry.state === 'looking') this.#addToNext(entry, occasion, resolve);
-      else this.#addTo(entry, occasion, resolve);
-      this.#proceed();
-    });
+    const entry = this.#entries.get(document) ?? this.#begin(document, this.#turn(occasion));
+    const turn = entry.state === 'looking' ? (entry.next ??= this.#turn(occasion)) : entry.turn;
+    if (occasion === 'announced') this.#hasten(entry, turn);
+    const { promise } = (turn.waiters[occasion] ??= Promise.withResolvers());
+    this.#proceed();
+    return promise;
   }
 
   /** Resolves when fewer than `max` documents are pending. */
@@ -103,35 +114,21 @@ export class Looks {
     await this.fewerThan(1);
   }
 
-  #begin(document: DocumentName, occasion: Occasion, settles: Settle[], sinceMs = this.#options.clock.monotonic()): void {
-    const entry: Entry = {
-      document,
-      state: 'waiting',
-      occasion,
-      sinceMs,
-      settles,
-      nextSettles: [],
-      nextOccasion: 'swept',
-      nextSinceMs: 0,
-      failures: 0,
-      agains: 0,
-      timer: undefined,
-    };
+  #turn(occasion: Occasion): Turn {
+    const sinceMs = this.#options.clock.monotonic();
+    return { occasion, sinceMs, waiters: { announced: undefined, swept: undefined } };
+  }
+
+  #begin(document: DocumentName, turn: Turn): Entry {
+    const entry: Entry = { document, state: 'waiting', turn, next: undefined, failures: 0, agains: 0, timer: undefined };
     this.#entries.set(document, entry);
-    this.#waiting[occasion].add(entry);
+    this.#waiting[turn.occasion].add(entry);
+    return entry;
   }
 
-  #addTo(entry: Entry, occasion: Occasion, settle: Settle): void {
-    entry.settles.push(settle);
-    if (occasion !== 'announced' || entry.occasion === 'announced') return;
-    entry.occasion = 'announced';
-    if (this.#waiting.swept.delete(entry)) this.#waiting.announced.add(entry);
-  }
-
-  #addToNext(entry: Entry, occasion: Occasion, settle: Settle): void {
-    if (entry.nextSettles.length === 0) entry.nextSinceMs = this.#options.clock.monotonic();
-    entry.nextSettles.push(settle);
-    if (occasion === 'announced') entry.nextOccasion = 'announced';
+  #hasten(entry: Entry, turn: Turn): void {
+    turn.occasion = 'announced';
+    if (this.#waiting.swept.delete(entry)) this.#waiting[entry.turn.occasion].add(entry);
   }
 
   #proceed(): void {
@@ -141,84 +138,103 @@ export class Looks {
       const [swept] = this.#looking.swept < sweepLooksMax ? this.#waiting.swept : [];
       const entry = announced ?? swept;
       if (entry === undefined) return;
-      this.#waiting[entry.occasion].delete(entry);
+      this.#waiting[entry.turn.occasion].delete(entry);
       void this.#look(entry);
     }
   }
 
   async #look(entry: Entry): Promise<void> {
-    const { occasion } = entry;
+    const { occasion } = entry.turn;
     entry.state = 'looking';
     this.#looking[occasion]++;
-    const outcome = await this.#attempt(entry);
+    const attempted = await this.#attempt(entry);
     this.#looking[occasion]--;
-    if (outcome === 'done') this.#finish(entry);
+    if (attempted.kind === 'done') this.#finish(entry);
     else if (this.#isStopped) this.#end(entry, false);
-    else this.#pause(entry, outcome);
+    else this.#pause(entry, attempted);
     this.#proceed();
   }
 
-  /** `done`, or how long to wait before the next attempt, in milliseconds. */
-  async #attempt(entry: Entry): Promise<'done' | number> {
-    const { takeIn, limits, metrics, random = Math.random } = this.#options;
+  async #attempt(entry: Entry): Promise<Attempted> {
+    const { takeIn, limits, clock, metrics, random = Math.random } = this.#options;
+    const { document, turn } = entry;
     try {
-      const outcome = await takeIn(entry.document);
+      const outcome = await takeIn(document);
       entry.failures = 0;
-      if (outcome === 'done') {
-        metrics.looked({ document: entry.document, ms: this.#options.clock.monotonic() - entry.sinceMs });
-        return 'done';
-      }
-      entry.agains++;
-      return backoffMs(entry.agains, limits.lookAgainMsMin, limits.lookAgainMsMax, random);
+      entry.agains = outcome === 'again' ? entry.agains + 1 : 0;
+      if (outcome === 'again')
+        return { kind: 'tried', waitMs: backoffMs(entry.agains, limits.lookAgainMsMin, limits.lookAgainMsMax, random) };
+      if (outcome === 'more') return { kind: 'tried', waitMs: 0 };
+      metrics.looked({ document, ms: clock.monotonic() - turn.sinceMs });
+      return { kind: 'done' };
     } catch (error) {
       return this.#failed(entry, error);
     }
   }
 
-  #failed(entry: Entry, error: unknown): 'done' | number {
+  #failed(entry: Entry, error: unknown): Attempted {
     const { limits, logger, metrics, random = Math.random } = this.#options;
     const { document } = entry;
     entry.failures++;
     metrics.failed('look-failed');
-    const failureMs = backoffMs(entry.failures, limits.retryMsMin, limits.retryMsMax, random);
+    const waitMs = backoffMs(entry.failures, limits.retryMsMin, limits.retryMsMax, random);
     if (isUnavailable(error)) {
       logger.warn({ document, reason: `${error.name}: ${error.message}` }, 'a mirror can not be looked at now');
-      return failureMs;
+      return { kind: 'failed', waitMs };
     }
     const isLeft = entry.failures >= limits.lookFailuresMax;
     logger.error({ document, error, isLeft }, 'looking at a mirror failed');
     if (isLeft) metrics.failed('look-given-up');
-    return isLeft ? 'done' : failureMs;
+    return isLeft ? { kind: 'done' } : { kind: 'failed', waitMs };
   }
 
-  #pause(entry: Entry, ms: number): void {
-    entry.state = 'pausing';
-    entry.settles.push(...entry.nextSettles.splice(0));
-    if (entry.nextOccasion === 'announced') entry.occasion = 'announced';
-    entry.timer = this.#options.clock.after(ms, () => {
-      entry.timer = undefined;
-      entry.state = 'waiting';
-      this.#waiting[entry.occasion].add(entry);
-      this.#proceed();
-    });
+  #pause(entry: Entry, { kind, waitMs }: Exclude<Attempted, { readonly kind: 'done' }>): void {
+    const { turn, next } = entry;
+    if (next?.occasion === 'announced') turn.occasion = 'announced';
+    if (kind === 'tried') {
+      turn.waiters.swept?.resolve(true);
+      turn.waiters.swept = next?.waiters.swept;
+      if (next !== undefined) next.waiters.swept = undefined;
+      if (next?.waiters.announced === undefined) entry.next = undefined;
+    }
+    if (waitMs === 0) this.#wait(entry);
+    else {
+      entry.state = 'pausing';
+      entry.timer = this.#options.clock.after(waitMs, () => {
+        entry.timer = undefined;
+        this.#wait(entry);
+        this.#proceed();
+      });
+    }
+  }
+
+  #wait(entry: Entry): void {
+    entry.state = 'waiting';
+    this.#waiting[entry.turn.occasion].add(entry);
   }
 
   #finish(entry: Entry): void {
-    const { document, nextSettles, nextOccasion, nextSinceMs } = entry;
-    if (nextSettles.length === 0 || this.#isStopped) {
+    const { document, turn, next } = entry;
+    if (next === undefined || this.#isStopped) {
       this.#end(entry, true);
       return;
     }
-    for (const settle of entry.settles) settle(true);
-    this.#begin(document, nextOccasion, nextSettles, nextSinceMs);
+    settle(turn, true);
+    this.#begin(document, next);
   }
 
   #end(entry: Entry, wasLooked: boolean): void {
-    entry.timer?.cancel();
-    this.#waiting[entry.occasion].delete(entry);
-    this.#entries.delete(entry.document);
-    for (const settle of entry.settles) settle(wasLooked);
-    for (const settle of entry.nextSettles) settle(false);
+    const { document, turn, next, timer } = entry;
+    timer?.cancel();
+    this.#waiting[turn.occasion].delete(entry);
+    this.#entries.delete(document);
+    settle(turn, wasLooked);
+    if (next !== undefined) settle(next, false);
     for (const resolve of this.#ended.splice(0)) resolve();
   }
+}
+
+function settle({ waiters }: Turn, wasLooked: boolean): void {
+  waiters.announced?.resolve(wasLooked);
+  waiters.swept?.resolve(wasLooked);
 }

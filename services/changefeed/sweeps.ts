@@ -25,11 +25,10 @@ export type SweepsOptions = {
   readonly metrics: WatchMetrics;
 };
 
-type Settle = (wasSwept: boolean) => void;
-
 export class Sweeps {
   readonly #options: SweepsOptions;
-  readonly #settles: Settle[] = [];
+  /** Who waits for the next sweep. */
+  #requested: PromiseWithResolvers<boolean> | undefined;
   #wake: AbortController | undefined;
   #isOver = false;
   #intervalMs: number;
@@ -39,13 +38,12 @@ export class Sweeps {
     this.#intervalMs = options.limits.sweepIntervalMs;
   }
 
-  /** Resolves with true when a sweep that began after now has looked at everything; with false where sweeping ends before. */
+  /** Resolves with true when a sweep that began after now has looked at everything; with false where sweeping ends before. One promise for all who ask before the same sweep. */
   request(): Promise<boolean> {
     if (this.#isOver) return Promise.resolve(false);
-    return new Promise((resolve) => {
-      this.#settles.push(resolve);
-      this.#wake?.abort();
-    });
+    this.#requested ??= Promise.withResolvers();
+    this.#wake?.abort();
+    return this.#requested.promise;
   }
 
   /** From now on there is so much time between two sweeps that nobody asked for, in milliseconds. */
@@ -59,17 +57,18 @@ export class Sweeps {
     let endedMs = this.#options.clock.monotonic();
     while (!signal.aborted) {
       const restMs = endedMs + this.#intervalMs - this.#options.clock.monotonic();
-      if (this.#settles.length === 0 && restMs > 0) {
+      if (this.#requested === undefined && restMs > 0) {
         await this.#rest(restMs, signal);
         continue;
       }
-      const settles = this.#settles.splice(0);
+      const requested = this.#requested;
+      this.#requested = undefined;
       const isWhole = await this.#sweep(signal);
       endedMs = this.#options.clock.monotonic();
-      for (const settle of settles) settle(isWhole);
+      requested?.resolve(isWhole);
     }
     this.#isOver = true;
-    for (const settle of this.#settles.splice(0)) settle(false);
+    this.#requested?.resolve(false);
   }
 
   async #rest(ms: number, signal: AbortSignal): Promise<void> {
@@ -85,6 +84,7 @@ export class Sweeps {
     let documents = 0;
     let after: DocumentName | undefined;
     do {
+      await looks.fewerThan(limits.announcedMax); // those that were tried and wait for somebody else are no longer the sweep's
       const page = await this.#page(after, signal);
       if (page === undefined) return false;
       const looked = await Promise.all(page.map((document) => looks.add(document, 'swept')));

@@ -50,6 +50,6 @@ export function createTakeIn(
           return 'again';
       }
     }
-    return 'again';
+    return 'more';
   };
 }

@@ -3,6 +3,8 @@
  *
  * Announcements come in order, looks end in any order, and the token that is stored says "everything up to here". Stored as soon as it comes, it would pass over what was still to be looked at when this process died. So it
  * moves past an announcement when that one and all before it were looked at, and no further. It is stored now and then: an old one costs looking twice.
+ *
+ * Many announcements are of what is waited for anyway. Those are no more than a later token for the one before, so what is kept here grows with the documents that wait, and not with how often they are announced.
  */
 
 import type { Clock } from '#shared/runtime/clock.ts';
@@ -10,7 +12,8 @@ import type { Logger } from '#shared/runtime/telemetry.ts';
 import { pause } from '#shared/runtime/waiting.ts';
 import type { Changes, ChangeToken } from '#shared/store/changes.ts';
 
-type Announcement = { readonly token: ChangeToken | undefined; isLooked: boolean };
+/** Some announcements, up to `token`, and the looks at what was in them that nobody before them waits for. */
+type Announcement = { token: ChangeToken | undefined; readonly looks: Set<Promise<boolean>> };
 
 export type TokenProgressOptions = {
   readonly changes: Changes;
@@ -23,8 +26,9 @@ export type TokenProgressOptions = {
 
 export class TokenProgress {
   readonly #options: TokenProgressOptions;
-  /** Those that were looked at, with one before them that was not; one that is followed by another that was looked at too is left out. */
-  #announcements: Announcement[] = [];
+  readonly #announcements: Announcement[] = [];
+  /** The looks of all of them. */
+  readonly #looks = new Set<Promise<boolean>>();
   #reached: ChangeToken | undefined;
   #stored: ChangeToken | undefined;
   #storing = false;
@@ -33,21 +37,30 @@ export class TokenProgress {
     this.#options = options;
   }
 
-  /** An announcement that ended at `token`. `looked` resolves with whether all of it was looked at. */
-  push(token: ChangeToken | undefined, looked: Promise<boolean>): void {
-    const announcement: Announcement = { token, isLooked: false };
+  /** An announcement that ended at `token`. Each of `looks` resolves with whether what was in it was looked at; one that is waited for already may be there again. */
+  push(token: ChangeToken | undefined, looks: readonly Promise<boolean>[]): void {
+    const own = looks.filter((look) => !this.#looks.has(look));
+    const last = this.#announcements.at(-1);
+    if (own.length === 0 && last !== undefined) last.token = token ?? last.token;
+    else this.#await({ token, looks: new Set(own) });
+    this.#proceed();
+  }
+
+  #await(announcement: Announcement): void {
     this.#announcements.push(announcement);
-    void looked.then((isLooked) => {
-      announcement.isLooked = isLooked;
-      this.#proceed();
-    });
+    for (const look of announcement.looks) {
+      this.#looks.add(look);
+      void look.then((wasLooked) => {
+        if (!wasLooked) return; // and never will be: it ends here
+        this.#looks.delete(look);
+        announcement.looks.delete(look);
+        this.#proceed();
+      });
+    }
   }
 
   #proceed(): void {
-    while (this.#announcements[0]?.isLooked === true) this.#reached = this.#announcements.shift()?.token ?? this.#reached;
-    this.#announcements = this.#announcements.filter(
-      ({ isLooked }, i) => !isLooked || this.#announcements[i + 1]?.isLooked !== true,
-    );
+    while (this.#announcements[0]?.looks.size === 0) this.#reached = this.#announcements.shift()?.token ?? this.#reached;
     if (!this.#storing) void this.#store();
   }
 

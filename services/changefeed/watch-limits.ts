@@ -1,6 +1,6 @@
 /** What bounds the watch over mirrors, as settings: each is named with its unit last, has a default, and is checked against its neighbours at the start. */
 
-import { amount, duration, type SettingValues, variableName } from '#shared/runtime/config.ts';
+import { amount, duration, outOfOrder, type SettingValues, variableName } from '#shared/runtime/config.ts';
 
 export const watchSettings = {
   leaseMs: duration(3_000, 'how long a changefeed that says nothing keeps its lease; then another one takes over'),
@@ -32,10 +32,9 @@ export function watchLimitProblems(limits: WatchLimits): readonly string[] {
     problems.push(`${value('leaseMs')} is less than twice ${value('leaseRenewMs')}: one late answer would lose the lease`);
   if (limits.sweepLooksMax >= limits.looksMax)
     problems.push(`${value('sweepLooksMax')} leaves none of ${value('looksMax')} to edits that were announced`);
-  for (const [least, most] of [
+  const pairs = [
     ['retryMsMin', 'retryMsMax'],
     ['lookAgainMsMin', 'lookAgainMsMax'],
-  ] as const)
-    if (limits[least] > limits[most]) problems.push(`${value(least)} is more than ${value(most)}`);
-  return problems;
+  ] as const;
+  return [...problems, ...outOfOrder(limits, pairs)];
 }

@@ -43,7 +43,7 @@ export type Changes = {
    */
   readonly follow: (token: ChangeToken | undefined) => Promise<Followed>;
 
-  /** The token that was stored last. */
+  /** The token that was stored last; undefined where none was, or what is there is none. */
   readonly readToken: () => Promise<ChangeToken | undefined>;
 
   /** Resolves when durable. One that is stored late by somebody who has been replaced costs looking twice, and nothing else. */

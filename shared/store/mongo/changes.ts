@@ -4,6 +4,9 @@
  * The events are cut down to kind and id by the server: a full document would be sent with most of them, and what is larger than 16 MB with all that is around it breaks the stream. An event that is too large all the same,
  * a place that the server has forgotten (the oplog is bounded), a collection that was dropped or renamed: the stream ends, and the follower says so. Short breaks the driver mends by itself.
  *
+ * Servers that speak MongoDB's protocol and are not MongoDB refuse a change stream each in its own way. Who says that there is none is believed. Who calls it a mistake, as it never is to MongoDB, has something else by that
+ * name. Anything else may pass, and is tried again.
+ *
  * The token is the server's latest (`postBatchResumeToken`), which moves on while others write and nobody writes here: one that stood still would be forgotten after a quiet night.
  */
 
@@ -23,6 +26,7 @@ import type { Changes, ChangeStep, ChangeToken, Followed, Follower } from '../ch
 import { StoreUnavailable } from '../store.ts';
 import { expectDecoded } from '../values.ts';
 import type { Connection } from './connection.ts';
+import { isMistake } from './failures.ts';
 import { decodeFields, marks, textIn } from './values.ts';
 import type { Stored } from './writes.ts';
 
@@ -136,25 +140,38 @@ async function follow(connection: Connection, token: ChangeToken | undefined): P
     ...(capabilities.eventsHaveKeys ? {} : { fullDocument: 'updateLookup' }),
   };
   return run(async (): Promise<Followed> => {
-    const after = token === undefined ? {} : { startAfter: BSON.EJSON.parse(token, { relaxed: false }) as unknown };
+    const place = token === undefined ? undefined : placeOf(token);
+    if (place === null) return { kind: 'lost', reason: 'the place to go on from is none' };
+    const after = place === undefined ? {} : { startAfter: place };
     const stream = db.collection('mirrors').watch<Document, Document>(namesAlone, { ...options, ...after });
     try {
       // The stream is open once it has answered.
       return { kind: 'following', follower: followerOf(stream, await nextEvents(stream), connection) };
     } catch (error) {
       await stream.close().catch(() => {});
-      if (error instanceof MongoServerError && unsupportedCodes.has(error.code))
-        return { kind: 'unsupported', reason: `MongoDB has no change streams here (code ${error.code}): ${error.message}` };
-      const reason = lossIn(error) ?? (token === undefined ? undefined : refusalOf(error));
-      if (reason === undefined) throw error;
-      return { kind: 'lost', reason };
+      const reason = lossIn(error);
+      if (reason !== undefined) return { kind: 'lost', reason };
+      if (!(error instanceof MongoServerError)) throw error;
+      const said = `(code ${error.code}): ${error.message}`;
+      if (unsupportedCodes.has(error.code)) return { kind: 'unsupported', reason: `MongoDB has no change streams here ${said}` };
+      // Whatever a server that answers has against a token: without one it may work.
+      if (token !== undefined) return { kind: 'lost', reason: `the place to go on from was refused ${said}` };
+      if (isMistake(error))
+        return { kind: 'unsupported', reason: `MongoDB does not understand what it is asked to watch ${said}` };
+      throw error;
     }
   });
 }
 
-/** Whatever a server that answers has against a token: without one it may work. */
-const refusalOf = (error: unknown): string | undefined =>
-  error instanceof MongoServerError ? `the place to go on from was refused (code ${error.code}): ${error.message}` : undefined;
+/** Null where it is none. */
+function placeOf(token: ChangeToken): Document | null {
+  try {
+    const place: unknown = BSON.EJSON.parse(token, { relaxed: false });
+    return typeof place === 'object' ? (place as Document | null) : null;
+  } catch {
+    return null;
+  }
+}
 
 const tokensIn = (db: Db): Collection<Stored<string>> => db.collection('tokens');
 
@@ -168,7 +185,7 @@ export function createMongoChanges(connection: Connection): Changes {
         const stored = await tokensIn(db).findOne({ _id: tokenId }, call);
         if (stored === null) return undefined;
         const decoded = decodeFields(stored, storedKinds.changeToken, (fields) => textIn(fields, 'token'));
-        return expectDecoded(decoded, 'the place in the changes of mirrors');
+        return decoded.kind === 'unreadable' ? undefined : expectDecoded(decoded, 'the place in the changes of mirrors');
       }),
     storeToken: (token) =>
       run(async (call) => {

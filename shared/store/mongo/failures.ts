@@ -65,7 +65,8 @@ export const isUnconfirmed = (error: unknown): boolean =>
   error instanceof MongoWriteConcernError ||
   (error instanceof MongoBulkWriteError && error.result.getWriteConcernError() !== undefined);
 
-const isMistake = (error: MongoError): boolean => {
+/** Whether a command makes no sense to the driver or to the server. */
+export const isMistake = (error: MongoError): boolean => {
   if (isUnconfirmed(error)) return false;
   if (error instanceof MongoServerError) return mistakes.has(error.code);
   if (closings.some((closing) => error instanceof closing)) return false;

@@ -135,7 +135,7 @@ test('CF12: a store or a journal that is away is tried for ever, anything else i
 });
 
 test('CF12: a name that comes while its document waits to be tried again is part of that', async () => {
-  const { add, end, clock } = make({ retryMsMin: 100, retryMsMax: 100 });
+  const { add, end, clock, under } = make({ retryMsMin: 100, retryMsMax: 100 });
   const first = add(a);
   const during = add(a);
   end('a', new StoreUnavailable('away'));
@@ -144,7 +144,65 @@ test('CF12: a name that comes while its document waits to be tried again is part
   await clock.advance(100);
   end('a');
   await settle();
-  expect([first, during, paused].map(({ outcome }) => outcome)).toEqual([true, true, true]);
+  expect([first, during, paused].map(({ outcome }) => outcome)).toEqual([true, undefined, true]);
+  expect(under()).toEqual(['a']);
+  end('a');
+  await settle();
+  expect(during.outcome).toBe(true);
+});
+
+test('CF33: a sweep goes on when a document was tried, also one that was being looked at; who announced it waits', async () => {
+  const { add, end, clock, looks } = make({ lookAgainMsMin: 100, lookAgainMsMax: 100 });
+  const announced = add(a);
+  const during = add(a, 'swept');
+  end('a', 'again');
+  await settle();
+  const paused = add(a, 'swept');
+  expect([announced, during, paused].map(({ outcome }) => outcome)).toEqual([undefined, undefined, undefined]);
+  await clock.advance(100);
+  end('a', 'again');
+  await settle();
+  expect([announced, during, paused].map(({ outcome }) => outcome)).toEqual([undefined, true, true]);
+  expect(looks.pending).toBe(1);
+  await clock.advance(100);
+  end('a');
+  await settle();
+  expect(announced.outcome).toBe(true);
+  expect(looks.pending).toBe(0);
+});
+
+test('CF33: a sweep does not go on while the store is away', async () => {
+  const { add, end, clock } = make({ retryMsMin: 100, retryMsMax: 100 });
+  const swept = add(a, 'swept');
+  end('a', new StoreUnavailable('away'));
+  await settle();
+  await clock.advance(100);
+  expect(swept.outcome).toBeUndefined();
+  end('a');
+  await settle();
+  expect(swept.outcome).toBe(true);
+});
+
+test('CF33: of which there is more, that has its next turn at once, behind the others', async () => {
+  const { add, end, begun } = make({ looksMax: 1, sweepLooksMax: 1 });
+  const added = add(a);
+  add(b);
+  for (const document of ['a', 'b', 'a']) {
+    end(document, document === 'a' && begun.length < 3 ? 'more' : 'done');
+    await settle();
+  }
+  expect(begun).toEqual(['a', 'b', 'a']);
+  expect(added.outcome).toBe(true);
+});
+
+test('CF34: all who ask before the same look have one promise', async () => {
+  const { end, looks } = make();
+  const first = looks.add(a, 'announced');
+  const second = looks.add(a, 'announced');
+  expect(second).not.toBe(first);
+  for (let i = 0; i < 10; i++) expect(looks.add(a, 'announced')).toBe(second);
+  end('a');
+  expect(await first).toBe(true);
 });
 
 test('CF13: who stops begins no more looks, and waits for those under way', async () => {

@@ -1,11 +1,14 @@
 import { expect, test } from 'vitest';
 
+import type { Followed } from '#shared/store/changes.ts';
 import { createMemoryChanges } from '#shared/store/memory-changes.ts';
+import { StoreUnavailable } from '#shared/store/store.ts';
 import { nameOf } from '#test/contract/store.contract.ts';
-import { settle } from '#test/harness/virtual-clock.ts';
+import { settle, virtualClock } from '#test/harness/virtual-clock.ts';
 
+import { TokenProgress } from '../../../services/changefeed/token-progress.ts';
 import { watchLimitProblems } from '../../../services/changefeed/watch-limits.ts';
-import { createWorld, heldLooks, watchLimits } from './watching.ts';
+import { createWorld, heldLooks, reporting, watchLimits } from './watching.ts';
 
 const [a, b, c] = [nameOf('a'), nameOf('b'), nameOf('c')];
 
@@ -167,6 +170,93 @@ test('CF24: where the database announces nothing, one line says so, and sweeps d
   }
   expect(running.lines).toEqual(['the database announces no changes: edits are found by sweeps, seconds later']);
   await running.stop();
+});
+
+test.each([
+  ['is lost each time', async (): Promise<Followed> => ({ kind: 'lost', reason: 'not enabled for this collection' })],
+  ['is refused', (): Promise<Followed> => Promise.reject(new StoreUnavailable('not the right to watch'))],
+])(
+  'CF32: where a stream %s it is tried less and less often, and edits are found by sweeps until it comes',
+  async (_, refusal) => {
+    const changes = createMemoryChanges();
+    let isRefused = true;
+    let attempts = 0;
+    const follow = async (token: string | undefined): Promise<Followed> => {
+      attempts++;
+      return isRefused ? refusal() : changes.follow(token);
+    };
+    const world = createWorld({ ...changes, follow });
+    const running = world.start();
+    await settle();
+    await world.clock.advance(5_000);
+    expect(running.watch.status().state).toBe('sweeping-alone');
+    for (let round = 0; round < 10; round++) {
+      world.edit(a, false);
+      await world.clock.advance(watchLimits.sweepAloneIntervalMs);
+      expect(world.edited).toEqual(new Set());
+    }
+    expect(attempts).toBeLessThan(20);
+    isRefused = false;
+    await world.clock.advance(watchLimits.retryMsMax);
+    world.edit(b);
+    await settle();
+    expect(world.edited).toEqual(new Set());
+    expect(running.watch.status().state).toBe('following');
+    const { sweeps } = running;
+    await world.clock.advance(watchLimits.sweepIntervalMs - watchLimits.retryMsMax);
+    expect(running.sweeps - sweeps, 'sweeps are rare again').toBeLessThan(4);
+    await running.stop();
+  },
+);
+
+test('CF33: a document that waits for somebody else keeps a sweep from nothing', async () => {
+  const world = createWorld();
+  for (let i = 0; i < 25; i++) world.names.add(nameOf(`document ${i}`));
+  const stuck = nameOf('document 0');
+  const seen = new Set<string>();
+  const running = world.start({
+    takeIn: async (document) => {
+      seen.add(document);
+      return document === stuck ? 'again' : 'done';
+    },
+    limits: { sweepPageNames: 5, sweepLooksMax: 2 },
+  });
+  await settle();
+  expect(seen.size).toBe(25);
+  expect(running.sweeps).toBe(1);
+  expect(running.watch.status().pending).toBe(1);
+  await running.stop();
+});
+
+test('CF34: what is announced a thousand times while it waits is waited for once, and the latest token is stored when it was looked at', async () => {
+  const changes = createMemoryChanges();
+  const clock = virtualClock();
+  const stored: string[] = [];
+  const progress = new TokenProgress({
+    changes: { ...changes, storeToken: async (token) => void stored.push(token) },
+    clock,
+    logger: reporting().logger,
+    intervalMs: 10,
+    signal: new AbortController().signal,
+  });
+  let waiting = 0;
+  const stuck = Promise.withResolvers<boolean>();
+  const counted = Object.assign(stuck.promise, {
+    then: (...parameters: Parameters<typeof stuck.promise.then>) => {
+      waiting++;
+      return Promise.prototype.then.apply(stuck.promise, parameters);
+    },
+  }) as Promise<boolean>;
+  for (let i = 1; i <= 1_000; i++) progress.push(String(i), [counted]);
+  const other = Promise.withResolvers<boolean>();
+  progress.push('1001', [counted, other.promise]);
+  expect(waiting).toBe(1);
+  stuck.resolve(true);
+  await clock.advance(10);
+  expect(stored).toEqual(['1000']);
+  other.resolve(true);
+  await clock.advance(10);
+  expect(stored).toEqual(['1000', '1001']);
 });
 
 test('CF25: a sweep looks at all pages; one that is asked for while another is under way follows it as a whole', async () => {

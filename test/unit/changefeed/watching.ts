@@ -37,14 +37,16 @@ export function reporting(): Reported & { readonly metrics: WatchMetrics; readon
   });
 }
 
+type Outcome = 'done' | 'more' | 'again' | Error;
+
 /** Looks that end when the test says so. */
 export function heldLooks(): {
   readonly takeIn: TakeIn;
   readonly under: () => readonly string[];
-  readonly end: (document: string, outcome?: 'done' | 'again' | Error) => void;
+  readonly end: (document: string, outcome?: Outcome) => void;
   readonly begun: string[];
 } {
-  const open: { readonly document: DocumentName; readonly settle: (outcome: 'done' | 'again' | Error) => void }[] = [];
+  const open: { readonly document: DocumentName; readonly settle: (outcome: Outcome) => void }[] = [];
   const begun: string[] = [];
   return {
     begun,

@@ -1,0 +1,154 @@
+/** What servers say to whoever wants a change stream, as a real one says it and as others do: the stand-in of the integration tests says little of it. */
+
+import { MongoChangeStreamError, MongoNetworkError, MongoServerError, type Db, type Document } from 'mongodb';
+import { expect, test } from 'vitest';
+
+import type { Changes } from '#shared/store/changes.ts';
+import { createMongoChanges } from '#shared/store/mongo/changes.ts';
+import type { Connection } from '#shared/store/mongo/connection.ts';
+import { failureFrom } from '#shared/store/mongo/failures.ts';
+import { clientFor } from '#shared/store/mongo/place.ts';
+import { StoreUnavailable } from '#shared/store/store.ts';
+import { marks } from '#shared/store/mongo/values.ts';
+import { storedKinds } from '#shared/runtime/stored-kind.ts';
+
+const { place } = clientFor('mongodb://127.0.0.1/inkstream', {});
+
+type Said = Document | Error | null;
+
+/** Changes by a server that says these things, one after the other, to whoever waits for changes, and then nothing. */
+function changesSaying(said: readonly Said[], { stored, closes = false }: { stored?: Document; closes?: boolean } = {}) {
+  const left = [...said];
+  const asked: Document[] = [];
+  let closed = 0;
+  const stream = {
+    resumeToken: { _data: 'here' },
+    get closed() {
+      return closes && left.length === 0;
+    },
+    bufferedCount: () => left.filter((one) => one !== null && !(one instanceof Error)).length,
+    tryNext: async () => {
+      const next = left.shift() ?? null;
+      if (next instanceof Error) throw next;
+      return next;
+    },
+    close: async () => void closed++,
+  };
+  const collection = {
+    watch: (pipeline: Document, options: Document) => {
+      asked.push({ pipeline, options });
+      return stream;
+    },
+    findOne: async () => stored ?? null,
+  };
+  const connection: Connection = {
+    db: { collection: () => collection } as unknown as Db,
+    capabilities: { hasSessions: true, readConcern: 'majority', eventsHaveKeys: true },
+    run: async (work) => {
+      try {
+        return await work({ maxTimeMS: 1_000 });
+      } catch (error) {
+        throw failureFrom(error, place);
+      }
+    },
+    close: async () => {},
+  };
+  return { changes: createMongoChanges(connection), asked, closed: () => closed };
+}
+
+const refusing = (code: number, errmsg = 'no'): MongoServerError => new MongoServerError({ code, errmsg });
+const token = '{"_data":"there"}';
+
+const follow = async (changes: Changes, from?: string) => {
+  try {
+    return (await changes.follow(from)).kind;
+  } catch (error) {
+    if (error instanceof StoreUnavailable) return 'away';
+    throw error;
+  }
+};
+
+test.each([
+  ['a token that the oplog has forgotten', refusing(286), 'lost', 'lost'],
+  ['a token that is none', refusing(260), 'lost', 'lost'],
+  ['an event that is too large', refusing(10_334), 'lost', 'lost'],
+  ['Amazon DocumentDB without change streams on the collection', refusing(136), 'lost', 'lost'],
+  ['a single mongod', refusing(40_573), 'unsupported', 'unsupported'],
+  ['FerretDB', refusing(238), 'unsupported', 'unsupported'],
+  ['a server that has no such stage', refusing(40_324), 'unsupported', 'unsupported'],
+  ['one that does not know the options', refusing(2), 'unsupported', 'lost'],
+  ['one that does not know a field', refusing(40_415), 'unsupported', 'lost'],
+  ['a user without the right to watch', refusing(13), 'away', 'lost'],
+  ['a primary that stepped down', refusing(189), 'away', 'lost'],
+  ['a server that is gone', new MongoNetworkError('gone'), 'away', 'away'],
+] as const)('CF36: %s: without and with a token', async (_, error, without, withOne) => {
+  const first = changesSaying([error]);
+  expect(await follow(first.changes)).toBe(without);
+  expect(first.closed()).toBe(1);
+  expect(await follow(changesSaying([error]).changes, token)).toBe(withOne);
+});
+
+test.each(['not JSON', 'null', '"a text"'])('CF35: a token that means nothing, %s, is one that is gone', async (from) => {
+  const { changes, asked } = changesSaying([null]);
+  expect(await follow(changes, from)).toBe('lost');
+  expect(asked).toEqual([]);
+});
+
+test('CF35: something else in the place of the stored token is no token', async () => {
+  const { changes } = changesSaying([], { stored: { _id: 'mirrors', token: 7 } });
+  expect(await changes.readToken()).toBeUndefined();
+  const whole = changesSaying([], { stored: { _id: 'mirrors', ...marks(storedKinds.changeToken), token } });
+  expect(await whole.changes.readToken()).toBe(token);
+});
+
+/** What comes first from a server that says this. */
+async function firstStep(...said: Parameters<typeof changesSaying>) {
+  const { changes, asked, closed } = changesSaying(...said);
+  const followed = await changes.follow(token);
+  if (followed.kind !== 'following') throw new Error(followed.reason);
+  return { step: await followed.follower.next(), follower: followed.follower, asked, closed };
+}
+
+test('CF37: names are taken from the keys of the events, and nothing but names is asked for', async () => {
+  const { step, asked } = await firstStep([
+    { operationType: 'insert', documentKey: { _id: 'a' } },
+    { operationType: 'update', documentKey: { shard: 1, _id: 'b' } },
+    { operationType: 'delete', documentKey: { _id: 'a' } },
+    { operationType: 'insert', documentKey: { _id: 7 } },
+  ]);
+  expect(step).toEqual({ kind: 'changes', documents: ['a', 'b'], token: '{"_data":"here"}' });
+  expect(asked).toMatchObject([{ pipeline: [{ $project: { operationType: 1 } }], options: { startAfter: { _data: 'there' } } }]);
+  expect(asked[0]?.['options']).not.toHaveProperty('fullDocument');
+});
+
+test('CF37: an event without a key means that it may be any document', async () => {
+  const { step } = await firstStep([{ operationType: 'update', fullDocument: null }]);
+  expect(step.kind).toBe('everywhere');
+});
+
+test.each(['drop', 'dropDatabase', 'rename', 'invalidate'])('CF37: after %s the stream is over', async (operationType) => {
+  const { step, follower, closed } = await firstStep([{ operationType: 'insert', documentKey: { _id: 'a' } }, { operationType }]);
+  expect(step).toMatchObject({ kind: 'lost', reason: expect.stringContaining(operationType) });
+  expect(closed()).toBe(1);
+  await expect(follower.next()).rejects.toThrow(StoreUnavailable);
+});
+
+test.each([
+  ['the oplog has moved on', refusing(286), 'lost'],
+  ['an event was too large', refusing(10_334), 'lost'],
+  ['the driver has given it up', new MongoChangeStreamError('no resume token'), 'lost'],
+  ['the connection is gone', new MongoNetworkError('gone'), 'away'],
+] as const)('CF37: a stream ends: %s', async (_, error, how) => {
+  const { changes, closed } = changesSaying([null, error]);
+  const followed = await changes.follow(undefined);
+  if (followed.kind !== 'following') throw new Error(followed.reason);
+  const next = followed.follower.next();
+  if (how === 'away') await expect(next).rejects.toThrow(StoreUnavailable);
+  else expect(await next).toMatchObject({ kind: how });
+  expect(closed()).toBe(1);
+});
+
+test('CF37: a stream that the server has closed is over', async () => {
+  const { step } = await firstStep([null], { closes: true });
+  expect(step).toMatchObject({ kind: 'lost', reason: 'the server has ended the stream' });
+});
