@@ -11,7 +11,7 @@ import { createRegistry } from '#shared/runtime/metrics.ts';
 import { urlOf } from '#shared/runtime/process-settings.ts';
 import { runProgram, sayReady } from '#shared/runtime/program.ts';
 import { onStop } from '#shared/runtime/shutdown.ts';
-import { type ServiceState, startStatusServer } from '#shared/runtime/status-server.ts';
+import { startStatusServer } from '#shared/runtime/status-server.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { pause } from '#shared/runtime/waiting.ts';
 import { openBacking } from '#shared/store/backing.ts';
@@ -30,15 +30,7 @@ const stopMsMax = 5_000;
 
 async function run(config: ChangefeedConfig, logger: Logger): Promise<void> {
   const registry = createRegistry();
-  let state: ServiceState = 'starting';
-  let condition: () => Readonly<Record<string, unknown>> = () => ({});
-  const server = await startStatusServer({
-    host: config.host,
-    port: config.port,
-    registry,
-    state: () => state,
-    condition: () => condition(),
-  });
+  const status = await startStatusServer({ host: config.host, port: config.port, registry });
   const holder = randomUUID();
   const backing = await openBacking(config, { clientId: `inkstream-changefeed-${holder}`, clock: systemClock, logger });
   const { journal, store, mirrors, changes, leases } = backing;
@@ -70,21 +62,21 @@ async function run(config: ChangefeedConfig, logger: Logger): Promise<void> {
     logger,
     metrics,
   });
-  condition = () => ({ changefeed: watch.status() });
+  status.describeBy(() => ({ changefeed: watch.status() }));
   const stopping = new AbortController();
   const watching = watch.run(stopping.signal);
   onStop(logger, async () => {
-    state = 'draining';
+    status.become('draining');
     stopping.abort();
     await Promise.race([watching, pause(systemClock, stopMsMax)]);
     await thread.end();
-    server.close();
+    status.close();
     await backing.close();
     logger.info({}, 'stopped');
     return 0;
   });
-  state = 'ready';
-  sayReady('changefeed', urlOf('http', config.host, server.port));
+  status.become('ready');
+  sayReady('changefeed', urlOf('http', config.host, status.port));
   await watching;
 }
 

@@ -10,7 +10,7 @@ import { createRegistry } from '#shared/runtime/metrics.ts';
 import { urlOf } from '#shared/runtime/process-settings.ts';
 import { runProgram, sayReady } from '#shared/runtime/program.ts';
 import { onStop } from '#shared/runtime/shutdown.ts';
-import { type ServiceState, startStatusServer } from '#shared/runtime/status-server.ts';
+import { startStatusServer } from '#shared/runtime/status-server.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { openBacking } from '#shared/store/backing.ts';
 
@@ -20,16 +20,8 @@ import { type Persister, startPersister } from './persister.ts';
 
 async function run(config: PersisterConfig, logger: Logger): Promise<void> {
   const registry = createRegistry();
-  let state: ServiceState = 'starting';
-  let condition: () => Readonly<Record<string, unknown>> = () => ({});
   // Before anything else: one that can't have its port must not have taken partitions from others.
-  const server = await startStatusServer({
-    host: config.host,
-    port: config.port,
-    registry,
-    state: () => state,
-    condition: () => condition(),
-  });
+  const status = await startStatusServer({ host: config.host, port: config.port, registry });
   const backing = await openBacking(config, { clientId: `inkstream-persister-${randomUUID()}`, clock: systemClock, logger });
   const { journal, store, mirrors, sharePartitions, deadLetters } = backing;
   const thread = createMirrorThread(systemClock, mirrorThreadLimits(config), config.mirrorBytesMax);
@@ -54,11 +46,11 @@ async function run(config: PersisterConfig, logger: Logger): Promise<void> {
       written: registerMirrorMetrics(registry, () => persister.status().mirrorsWaiting),
     },
   });
-  condition = () => ({ persister: { ...persister.status(), lag: persister.lag() } });
+  status.describeBy(() => ({ persister: { ...persister.status(), lag: persister.lag() } }));
   onStop(logger, async () => {
-    state = 'draining';
+    status.become('draining');
     await persister.stop();
-    server.close();
+    status.close();
     await backing.close();
     logger.info({}, 'stopped');
     return 0;
@@ -66,8 +58,8 @@ async function run(config: PersisterConfig, logger: Logger): Promise<void> {
   const started = await persister.started;
   if (started.kind === 'refused') throw new Error(started.reason);
   if (started.kind === 'stopped') return;
-  state = 'ready';
-  sayReady('persister', urlOf('http', config.host, server.port));
+  status.become('ready');
+  sayReady('persister', urlOf('http', config.host, status.port));
 }
 
 await runProgram('persister', readConfig(process.env), run);

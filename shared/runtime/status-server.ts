@@ -17,13 +17,17 @@ export type StatusServerParts = {
   /** 0 = any free. */
   readonly port: number;
   readonly registry: Registry;
-  readonly state: () => ServiceState;
-  /** Goes into the body of `/readyz`. */
-  readonly condition: () => Readonly<Record<string, unknown>>;
 };
+
+/** What is asked for each time that somebody wants to know. */
+export type Condition = () => Readonly<Record<string, unknown>>;
 
 export type StatusServer = {
   readonly port: number;
+  /** It is `starting` until then. */
+  readonly become: (state: ServiceState) => void;
+  /** Says how it is in particular, in the body of `/readyz`. */
+  readonly describeBy: (condition: Condition) => void;
   /** Takes no more requests, and drops those under way. */
   readonly close: () => void;
 };
@@ -43,13 +47,15 @@ const json = (response: ServerResponse, status: number, value: unknown): void =>
 const plain = (response: ServerResponse, status: number, text: string): void =>
   answer(response, status, 'text/plain; charset=utf-8', `${text}\n`);
 
-async function answerGet(path: string, response: ServerResponse, parts: StatusServerParts): Promise<void> {
-  const { registry, state, condition } = parts;
+type Told = { state: ServiceState; condition: Condition };
+
+async function answerGet(path: string, response: ServerResponse, registry: Registry, told: Told): Promise<void> {
+  const { state, condition } = told;
   switch (path) {
     case '/healthz':
       return json(response, 200, { status: 'alive' });
     case '/readyz':
-      return json(response, state() === 'ready' ? 200 : 503, { status: state(), ...condition() });
+      return json(response, state === 'ready' ? 200 : 503, { status: state, ...condition() });
     case '/metrics':
       return answer(response, 200, registry.contentType, await registry.metrics());
     default:
@@ -58,22 +64,27 @@ async function answerGet(path: string, response: ServerResponse, parts: StatusSe
 }
 
 /** Opens the port. Rejects where that can't be done, saying why. A response to HEAD goes without its body (node:http). */
-export function startStatusServer(parts: StatusServerParts): Promise<StatusServer> {
+export function startStatusServer({ host, port, registry }: StatusServerParts): Promise<StatusServer> {
+  const told: Told = { state: 'starting', condition: () => ({}) };
   const server = createServer((request, response) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       plain(response, 405, 'only GET and HEAD are answered here');
       return;
     }
     const [path = ''] = (request.url ?? '').split('?');
-    answerGet(path, response, parts).catch((error: unknown) => plain(response, 500, `this can't be told now: ${String(error)}`));
+    answerGet(path, response, registry, told).catch((error: unknown) =>
+      plain(response, 500, `this can't be told now: ${String(error)}`),
+    );
   });
   return new Promise((resolve, reject) => {
     server.once('error', (error) =>
-      reject(new Error(`can't listen on ${parts.host}, port ${parts.port}: ${error.message}`, { cause: error })),
+      reject(new Error(`can't listen on ${host}, port ${port}: ${error.message}`, { cause: error })),
     );
-    server.listen({ host: parts.host, port: parts.port, exclusive: true }, () =>
+    server.listen({ host, port, exclusive: true }, () =>
       resolve({
         port: (server.address() as AddressInfo).port,
+        become: (state) => void (told.state = state),
+        describeBy: (condition) => void (told.condition = condition),
         close: () => {
           server.close();
           server.closeAllConnections();

@@ -1,12 +1,10 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { createRegistry } from '#shared/runtime/metrics.ts';
-import { type ServiceState, startStatusServer, type StatusServerParts } from '#shared/runtime/status-server.ts';
+import { startStatusServer } from '#shared/runtime/status-server.ts';
 
-async function start(parts: Partial<StatusServerParts> = {}) {
-  const registry = createRegistry();
-  const condition = () => ({ persister: { ok: true } });
-  const server = await startStatusServer({ host: '127.0.0.1', port: 0, registry, state: () => 'ready', condition, ...parts });
+async function start({ port = 0 } = {}) {
+  const server = await startStatusServer({ host: '127.0.0.1', port, registry: createRegistry() });
   onTestFinished(() => server.close());
   const ask = async (path: string, method = 'GET') => {
     const response = await fetch(`http://127.0.0.1:${server.port}${path}`, { method });
@@ -16,25 +14,24 @@ async function start(parts: Partial<StatusServerParts> = {}) {
 }
 
 test('CL5: a process that serves no people answers /healthz, /readyz with its condition, and /metrics', async () => {
-  let state: ServiceState = 'starting';
-  const { ask } = await start({ state: () => state });
-  expect(await ask('/readyz')).toEqual({ status: 503, body: '{"status":"starting","persister":{"ok":true}}\n' });
-  state = 'ready';
+  const { ask, server } = await start();
+  expect(await ask('/readyz')).toEqual({ status: 503, body: '{"status":"starting"}\n' });
+  server.describeBy(() => ({ persister: { ok: true } }));
+  server.become('ready');
   expect(await ask('/healthz')).toEqual({ status: 200, body: '{"status":"alive"}\n' });
   expect(await ask('/readyz?now')).toEqual({ status: 200, body: '{"status":"ready","persister":{"ok":true}}\n' });
   expect((await ask('/metrics')).body).toContain('process_cpu_seconds_total');
   expect((await ask('/')).status).toBe(404);
   expect((await ask('/healthz', 'POST')).status).toBe(405);
   expect(await ask('/healthz', 'HEAD')).toEqual({ status: 200, body: '' });
-  state = 'draining';
+  server.become('draining');
   expect(await ask('/readyz')).toEqual({ status: 503, body: '{"status":"draining","persister":{"ok":true}}\n' });
 });
 
 test('CL5: what can not be told is an error of that answer alone', async () => {
-  const { ask } = await start({
-    condition: () => {
-      throw new Error('odd');
-    },
+  const { ask, server } = await start();
+  server.describeBy(() => {
+    throw new Error('odd');
   });
   expect(await ask('/readyz')).toMatchObject({ status: 500, body: expect.stringContaining('odd') as string });
   expect((await ask('/healthz')).status).toBe(200);
