@@ -7,9 +7,11 @@
 
 import type { Clock, Timer } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
-import { backoffMs, pause } from '#shared/runtime/waiting.ts';
+import { pause } from '#shared/runtime/waiting.ts';
 import type { Lease, LeaseStore } from '#shared/store/leases.ts';
+import { persevere } from '#shared/store/persevering.ts';
 import { StoreUnavailable } from '#shared/store/store.ts';
+import type { Unavailable } from '#shared/store/unavailable.ts';
 
 import type { WatchLimits } from './watch-limits.ts';
 import type { WatchMetrics } from './watch-reporting.ts';
@@ -58,25 +60,24 @@ async function acquire(
   stop: AbortSignal,
 ): Promise<Held | undefined> {
   let seen: { readonly turn: number | undefined; readonly sinceMs: number } | undefined;
-  let failures = 0;
+  const attempt = async (): Promise<Held | undefined> => {
+    const lease = await leases.readLease(name);
+    const nowMs = clock.monotonic();
+    if (seen === undefined || seen.turn !== lease?.turn) seen = { turn: lease?.turn, sinceMs: nowMs };
+    // Our own: of a write that was made although it failed.
+    const isFree = lease?.holder === undefined || lease.holder === holder || nowMs - seen.sinceMs >= lease.lastsMs;
+    const mine = { holder, turn: (lease?.turn ?? 0) + 1, lastsMs: limits.leaseMs };
+    const isOurs = isFree && (await leases.writeLease(name, lease, mine));
+    return isOurs ? { lease: mine, untilMs: nowMs + limits.leaseMs } : undefined;
+  };
+  const onUnavailable = (error: Unavailable): void => {
+    metrics.failed('unavailable');
+    logger.warn({ lease: name, reason: error.message }, 'the lease can not be read or written now');
+  };
   while (!stop.aborted) {
-    try {
-      const lease = await leases.readLease(name);
-      failures = 0;
-      const nowMs = clock.monotonic();
-      if (seen === undefined || seen.turn !== lease?.turn) seen = { turn: lease?.turn, sinceMs: nowMs };
-      // Our own: of a write that was made although it failed.
-      const isFree = lease?.holder === undefined || lease.holder === holder || nowMs - seen.sinceMs >= lease.lastsMs;
-      const mine = { holder, turn: (lease?.turn ?? 0) + 1, lastsMs: limits.leaseMs };
-      if (isFree && (await leases.writeLease(name, lease, mine))) return { lease: mine, untilMs: nowMs + limits.leaseMs };
-      await pause(clock, limits.leaseRenewMs, stop);
-    } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error;
-      failures++;
-      metrics.failed('unavailable');
-      logger.warn({ lease: name, reason: error.message }, 'the lease can not be read or written now');
-      await pause(clock, backoffMs(failures, limits.retryMsMin, limits.retryMsMax, Math.random), stop);
-    }
+    const tried = await persevere(attempt, { ...limits, clock, random: Math.random, draining: stop, onUnavailable });
+    if (tried.kind === 'done' && tried.value !== undefined) return tried.value;
+    await pause(clock, limits.leaseRenewMs, stop);
   }
   return undefined;
 }

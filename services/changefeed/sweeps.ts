@@ -8,9 +8,9 @@
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
-import { backoffMs, pause } from '#shared/runtime/waiting.ts';
+import { pause } from '#shared/runtime/waiting.ts';
 import type { MirrorStore } from '#shared/store/mirrors.ts';
-import { StoreUnavailable } from '#shared/store/store.ts';
+import { persevere } from '#shared/store/persevering.ts';
 
 import type { Looks } from './looks.ts';
 import type { WatchLimits } from './watch-limits.ts';
@@ -96,19 +96,19 @@ export class Sweeps {
     return true;
   }
 
-  /** Undefined where `signal` was aborted. */
+  /** Undefined where `signal` was aborted before it could be read. */
   async #page(after: DocumentName | undefined, signal: AbortSignal): Promise<readonly DocumentName[] | undefined> {
     const { mirrors, clock, limits, logger, metrics } = this.#options;
-    for (let failures = 1; !signal.aborted; failures++) {
-      try {
-        return await mirrors.listDocuments(after, limits.sweepPageNames);
-      } catch (error) {
-        if (!(error instanceof StoreUnavailable)) throw error;
+    const read = await persevere(() => mirrors.listDocuments(after, limits.sweepPageNames), {
+      ...limits,
+      clock,
+      random: Math.random,
+      draining: signal,
+      onUnavailable: (error) => {
         metrics.failed('unavailable');
         logger.warn({ reason: error.message }, 'the names of mirrors can not be read now');
-        await pause(clock, backoffMs(failures, limits.retryMsMin, limits.retryMsMax, Math.random), signal);
-      }
-    }
-    return undefined;
+      },
+    });
+    return read.kind === 'done' ? read.value : undefined;
   }
 }

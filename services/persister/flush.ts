@@ -17,12 +17,12 @@ import type { Offset, Partition } from '#shared/journal/journal.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
 import { createSlices } from '#shared/runtime/slices.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
+import { persevere, type Retrying } from '#shared/store/persevering.ts';
 import type { Store } from '#shared/store/store.ts';
 
 import { createAllowance, type DocumentRecords, type Gathering } from './intake.ts';
 import type { PersisterLimits } from './limits.ts';
 import type { DeadLetterOffice, PersisterMetrics } from './reporting.ts';
-import { persevere, type Retrying } from './retry.ts';
 import { makeSegments, type MergeUpdates } from './segments.ts';
 import type { TrimBelow } from './trimming.ts';
 

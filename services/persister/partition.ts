@@ -11,13 +11,19 @@ import type { Batch, FollowEnd, Journal, Offset, Partition } from '#shared/journ
 import { createSlices } from '#shared/runtime/slices.ts';
 import { backoffMs, pause } from '#shared/runtime/waiting.ts';
 import { readEnds, staleEndMsMax } from '#shared/store/binding.ts';
+import { persevere, type Retrying } from '#shared/store/persevering.ts';
 import { isUnavailable, type Unavailable } from '#shared/store/unavailable.ts';
 
 import { createAlarm } from './alarm.ts';
 import { flush, type FlushContext, type Flushed } from './flush.ts';
 import { type Allowance, type Gathering, startGathering, takeBatch } from './intake.ts';
-import type { PartitionState, PartitionStatus, PersisterError, PersisterLag } from './reporting.ts';
-import { persevere, type Retrying, unavailableKind } from './retry.ts';
+import {
+  type PartitionState,
+  type PartitionStatus,
+  type PersisterError,
+  type PersisterLag,
+  unavailableKind,
+} from './reporting.ts';
 import { createTrimming } from './trimming.ts';
 
 export type PartitionContext = Omit<FlushContext, 'retrying' | 'trimBelow'> & {

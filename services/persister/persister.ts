@@ -20,6 +20,7 @@ import type { Clock } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { pause } from '#shared/runtime/waiting.ts';
 import { findMismatch } from '#shared/store/binding.ts';
+import { persevere, type Retrying } from '#shared/store/persevering.ts';
 import { type Head, partBytesMax, type Store, StoreUnavailable } from '#shared/store/store.ts';
 import { isUnavailable } from '#shared/store/unavailable.ts';
 
@@ -31,8 +32,14 @@ import { limitProblems, type PersisterLimits } from './limits.ts';
 import { MirrorQueue } from './mirror-queue.ts';
 import type { Mirroring } from './mirroring.ts';
 import { PartitionPersister } from './partition.ts';
-import type { CompactionStatus, DeadLetterOffice, PartitionStatus, PersisterLag, PersisterMetrics } from './reporting.ts';
-import { persevere, type Retrying, unavailableKind } from './retry.ts';
+import {
+  type CompactionStatus,
+  type DeadLetterOffice,
+  type PartitionStatus,
+  type PersisterLag,
+  type PersisterMetrics,
+  unavailableKind,
+} from './reporting.ts';
 import type { MergeUpdates } from './segments.ts';
 import { Share } from './share.ts';
 

@@ -3,6 +3,8 @@
 import type { DocumentName } from '#shared/document/name.ts';
 import type { DeadLetter } from '#shared/journal/dead-letter.ts';
 import type { Offset, Partition } from '#shared/journal/journal.ts';
+import { StoreUnavailable } from '#shared/store/store.ts';
+import type { Unavailable } from '#shared/store/unavailable.ts';
 
 /** Everything that goes wrong here, by kind, for counting. */
 export type PersisterError =
@@ -16,6 +18,10 @@ export type PersisterError =
   | 'compaction-gave-up'
   | 'compaction-store'
   | 'mirror-failed';
+
+/** What it counts as when something is away. */
+export const unavailableKind = (error: Unavailable): 'store-unavailable' | 'journal-unavailable' =>
+  error instanceof StoreUnavailable ? 'store-unavailable' : 'journal-unavailable';
 
 /** Called as things happen; must not throw. */
 export type PersisterMetrics = {

@@ -1,15 +1,14 @@
 /**
  * Waiting for a store or a journal that is away.
  *
- * It comes back when it comes back: nothing else can be done with what was gathered, and the journal holds the rest. So attempts go on for
- * ever, further and further apart, with jitter, since all partitions notice at the same moment and would all return at the same moment.
+ * It comes back when it comes back: nothing else can be done meanwhile with what was begun, and nothing is lost by waiting. So attempts go on for
+ * ever, further and further apart, with jitter, since all who wait notice at the same moment and would all return at the same moment.
  * A drain cuts the waiting short: one more attempt, and then the work is left to whoever starts next.
  */
 
 import type { Clock } from '#shared/runtime/clock.ts';
 import { backoffMs, pause } from '#shared/runtime/waiting.ts';
-import { StoreUnavailable } from '#shared/store/store.ts';
-import { isUnavailable, type Unavailable } from '#shared/store/unavailable.ts';
+import { isUnavailable, type Unavailable } from './unavailable.ts';
 
 export type Retrying = {
   readonly clock: Clock;
@@ -17,15 +16,11 @@ export type Retrying = {
   readonly random: () => number;
   readonly retryMsMin: number;
   readonly retryMsMax: number;
-  /** Aborted when the persister drains. */
+  /** Aborted when the process drains, or the work is no longer its own. */
   readonly draining: AbortSignal;
   /** Called before each wait. */
   readonly onUnavailable: (error: Unavailable, waitMs: number) => void;
 };
-
-/** What it counts as. */
-export const unavailableKind = (error: Unavailable): 'store-unavailable' | 'journal-unavailable' =>
-  error instanceof StoreUnavailable ? 'store-unavailable' : 'journal-unavailable';
 
 /** Repeats `attempt` until the store and the journal let it through. `gave-up`: a drain ended it. Other errors are thrown on. */
 export async function persevere<T>(
