@@ -51,14 +51,15 @@ export async function followChanges(options: FollowingOptions, signal: AbortSign
     failures = 0;
     isTokenGood = true;
   };
+  tell('starting');
   while (!signal.aborted) {
-    if (failures <= failuresBorne) tell('starting');
     const end = await followOnce(options, isTokenGood, hears, signal);
     if (end === 'unsupported') return;
     if (end === 'stopped') continue;
     if (end === 'lost') isTokenGood = false;
     failures++;
-    if (failures === failuresBorne + 1) sweepAlone(options);
+    if (failures > failuresBorne) sweepAlone(options);
+    else tell('starting');
     // Should every stream end at once, this is no busy loop.
     await pause(clock, backoffMs(failures, limits.retryMsMin, limits.retryMsMax, Math.random), signal);
   }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import type { Followed } from '#shared/store/changes.ts';
 import { createMemoryChanges } from '#shared/store/memory-changes.ts';
-import { StoreUnavailable } from '#shared/store/store.ts';
+import { NewerVersion, StoreUnavailable } from '#shared/store/store.ts';
 import { nameOf } from '#test/contract/store.contract.ts';
 import { settle, virtualClock } from '#test/harness/virtual-clock.ts';
 
@@ -175,6 +175,13 @@ test('CF24: where the database announces nothing, one line says so, and sweeps d
 test.each([
   ['is lost each time', async (): Promise<Followed> => ({ kind: 'lost', reason: 'not enabled for this collection' })],
   ['is refused', (): Promise<Followed> => Promise.reject(new StoreUnavailable('not the right to watch'))],
+  [
+    'breaks off each time, before it says anything,',
+    async (): Promise<Followed> => ({
+      kind: 'following',
+      follower: { next: async () => ({ kind: 'lost', reason: 'an event is too large' }), close: async () => {} },
+    }),
+  ],
 ])(
   'CF32: where a stream %s it is tried less and less often, and edits are found by sweeps until it comes',
   async (_, refusal) => {
@@ -208,6 +215,18 @@ test.each([
     await running.stop();
   },
 );
+
+test('CF38: where the work fails for good the process is told, and the lease is given back', async () => {
+  const world = createWorld({
+    ...createMemoryChanges(),
+    readToken: () => Promise.reject(new NewerVersion('written by a later program')),
+  });
+  const running = world.start();
+  await settle();
+  await expect(running.stop()).rejects.toThrow(NewerVersion);
+  expect(world.stored.get('changefeed')?.holder).toBeUndefined();
+  expect(world.stored.get('changefeed')?.turn).toBeGreaterThan(1);
+});
 
 test('CF33: a document that waits for somebody else keeps a sweep from nothing', async () => {
   const world = createWorld();

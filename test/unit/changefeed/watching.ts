@@ -133,6 +133,7 @@ export function createWorld(changes: MemoryChanges = createMemoryChanges()): Wor
       const stopping = new AbortController();
       let isOver = false;
       const running = watch.run(stopping.signal).then(() => void (isOver = true));
+      running.catch(() => {}); // the test asks when it stops
       return Object.assign(reported, {
         watch,
         leases,
