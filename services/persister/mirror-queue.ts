@@ -1,10 +1,20 @@
 /**
  * Which mirror is written when.
  *
- * Flushes say which documents have changed. Each is written when it is due by `nextMirrorMs`, one at a time, behind everything else. A mirror that can't be written now (somebody's edit is to be
- * taken in first, or somebody else wrote meanwhile) is tried again after longer and longer waits, since nobody may write to the document any more, and then nothing else would.
+ * Flushes say which documents have changed, and each is written when it is due by `nextMirrorMs`. One after the other would be simplest. But writing a mirror is mostly waiting for the database, so with hundreds of busy
+ * documents they would fall behind while nothing much is done. All that are due at once would be the fastest, and take the database away from the flushes, of which mirrors only show what became. So
+ * they are written in rounds:
  *
- * What is remembered here is only a hint, and lost with the process, which may have ended between storing an edit and writing its mirror. So all mirrors are looked at now and then, slowly, and at the start.
+ *     what is due, the oldest first ─► begun, so many at a time ─► rest, for as long as that took ─► what is due by then
+ *
+ * A document that changes again while it waits is written once. So with a longer round each mirror is written less often, and however many there are, they take about half of the time. Where few are
+ * due a round takes no time, nor does its rest. While the store is behind with what was typed they are written one at a time. A document is never written twice at once.
+ *
+ * A mirror that can't be written now (somebody's edit is to be taken in first, or somebody else wrote meanwhile) is tried again after longer and longer waits, since nobody may write to the document any
+ * more, and then nothing else would.
+ *
+ * What is remembered here is only a hint, and lost with the process, which may have ended between storing an edit and writing its mirror. And there may be documents from before there were mirrors. So all
+ * documents are looked at now and then, and at the start: slowly, a few names at a time, each few when those before have had their turn.
  */
 
 import type { DocumentName } from '#shared/document/name.ts';
@@ -19,9 +29,13 @@ import { type MirrorContext, type MirrorIntervals, nextMirrorMs, refreshMirror, 
 import type { PersisterError } from './reporting.ts';
 
 export type MirrorQueueLimits = MirrorIntervals & {
+  /** Mirrors that are written at the same time. */
+  readonly mirrorWritesMax: number;
+  /** How long there is rest after a round, in percent of how long it took. */
+  readonly mirrorRestPercent: number;
   readonly mirrorRetryMsMin: number;
   readonly mirrorRetryMsMax: number;
-  /** How often all mirrors are looked at, in milliseconds. */
+  /** How often all documents are looked at, in milliseconds. */
   readonly mirrorSweepMs: number;
   /** Documents whose changes are remembered; the one that changed longest ago is left to the next sweep. */
   readonly mirrorDocumentsMax: number;
@@ -34,6 +48,8 @@ export type MirrorQueueContext = MirrorContext & {
   readonly queueLimits: MirrorQueueLimits;
   /** Whether this persister looks after a document, and the document is to have a mirror. */
   readonly isMine: (document: DocumentName) => boolean;
+  /** Whether the store is behind with what was typed. */
+  readonly isBehind: () => boolean;
   /** A mirror was written. Must not throw. */
   readonly onWritten: (
     document: DocumentName,
@@ -51,14 +67,26 @@ type Waiting = {
 
 type Written = { readonly writtenMs: number; readonly valueBytes: number };
 
-/** Mirrors that are asked for at once by a sweep. */
+/** Documents that a sweep asks for at once; no more than half of those that are remembered. */
 const sweptAtOnce = 100;
+
+/** The entries that are more than `max`, those that were set longest ago, while they are taken out. */
+function* beyond<K, V>(map: ReadonlyMap<K, V>, max: number): Generator<readonly [K, V]> {
+  for (const entry of map) {
+    if (map.size <= max) return;
+    yield entry;
+  }
+}
 
 export class MirrorQueue {
   readonly #context: MirrorQueueContext;
   readonly #alarm;
   readonly #waiting = new Map<DocumentName, Waiting>();
+  /** The one that has been due for the longest time first. */
   readonly #due = new Set<DocumentName>();
+  readonly #writing = new Map<DocumentName, Promise<void>>();
+  /** Those that only the sweep asked for, until they are looked at. */
+  readonly #swept = new Set<DocumentName>();
   readonly #written = new Map<DocumentName, Written>();
   #sweepNow = new AbortController();
 
@@ -70,20 +98,10 @@ export class MirrorQueue {
 
   /** Tells it that what the checkpoint covers has more of a document than its mirror. */
   changed(document: DocumentName): void {
-    const { clock, queueLimits, isMine } = this.#context;
-    if (!isMine(document)) return;
-    const now = clock.monotonic();
-    const known = this.#waiting.get(document);
-    this.#waiting.delete(document);
-    const waiting = known ?? { firstChangeMs: now, lastChangeMs: now, failures: 0, timer: undefined };
-    waiting.lastChangeMs = now;
-    this.#waiting.set(document, waiting);
-    this.#bound(this.#waiting, queueLimits.mirrorDocumentsMax, ({ timer }) => timer?.cancel());
-    const { writtenMs, valueBytes = 0 } = this.#written.get(document) ?? {};
-    if (waiting.failures === 0) this.#wakeAt(document, waiting, nextMirrorMs({ ...waiting, writtenMs, valueBytes }, queueLimits));
+    if (this.#context.isMine(document)) this.#note(document, this.#context.clock.monotonic());
   }
 
-  /** Tells it that other documents may be its own now: all mirrors are looked at at once, and not when the next sweep is due. */
+  /** Tells it that other documents may be its own now: all are looked at at once, and not when the next sweep is due. */
   lookAtAll(): void {
     this.#sweepNow.abort();
   }
@@ -103,15 +121,61 @@ export class MirrorQueue {
         await pause(clock, queueLimits.mirrorSweepMs, AbortSignal.any([draining, this.#sweepNow.signal]));
       }
     };
-    const writing = async (): Promise<void> => {
-      while (!draining.aborted) {
-        const [document] = this.#due;
-        if (document === undefined) await this.#alarm.rung();
-        else await this.#write(document);
-      }
-    };
-    await Promise.all([sweeping(), writing()]);
+    await Promise.all([sweeping(), this.#writeRounds()]);
     for (const { timer } of this.#waiting.values()) timer?.cancel();
+  }
+
+  async #writeRounds(): Promise<void> {
+    const { draining, queueLimits, clock } = this.#context;
+    while (!draining.aborted) {
+      const round = [...this.#due].filter((document) => !this.#writing.has(document));
+      if (round.length === 0) {
+        await this.#alarm.rung();
+        continue;
+      }
+      const begunMs = clock.monotonic();
+      for (const document of round) {
+        await this.#untilThereIsRoom();
+        this.#begin(document);
+      }
+      const tookMs = clock.monotonic() - begunMs;
+      if (tookMs > 0) await pause(clock, (tookMs * queueLimits.mirrorRestPercent) / 100, draining);
+    }
+    await Promise.all(this.#writing.values());
+  }
+
+  async #untilThereIsRoom(): Promise<void> {
+    const { isBehind, queueLimits } = this.#context;
+    while (this.#writing.size >= (isBehind() ? 1 : queueLimits.mirrorWritesMax)) await Promise.race(this.#writing.values());
+  }
+
+  /** Begins to write one that is still due. */
+  #begin(document: DocumentName): void {
+    if (this.#context.draining.aborted || !this.#due.delete(document)) return;
+    const written = this.#write(document).finally(() => {
+      this.#writing.delete(document);
+      this.#alarm.ring(); // it may be due again
+    });
+    this.#writing.set(document, written);
+  }
+
+  #note(document: DocumentName, changedMs: number): void {
+    const { queueLimits } = this.#context;
+    const waiting = this.#waiting.get(document) ?? {
+      firstChangeMs: changedMs,
+      lastChangeMs: changedMs,
+      failures: 0,
+      timer: undefined,
+    };
+    this.#waiting.delete(document);
+    waiting.lastChangeMs = changedMs;
+    this.#waiting.set(document, waiting);
+    for (const [oldest, { timer }] of beyond(this.#waiting, queueLimits.mirrorDocumentsMax)) {
+      timer?.cancel();
+      for (const names of [this.#waiting, this.#due, this.#swept]) names.delete(oldest);
+    }
+    const { writtenMs, valueBytes = 0 } = this.#written.get(document) ?? {};
+    if (waiting.failures === 0) this.#wakeAt(document, waiting, nextMirrorMs({ ...waiting, writtenMs, valueBytes }, queueLimits));
   }
 
   #wakeAt(document: DocumentName, waiting: Waiting, atMs: number): void {
@@ -124,18 +188,9 @@ export class MirrorQueue {
     });
   }
 
-  #bound<T>(map: Map<DocumentName, T>, max: number, letGo: (value: T) => void): void {
-    for (const [oldest, value] of map) {
-      if (map.size <= max) return;
-      letGo(value);
-      map.delete(oldest);
-      this.#due.delete(oldest);
-    }
-  }
-
   async #write(document: DocumentName): Promise<void> {
     const { clock, logger, onFailed, isMine } = this.#context;
-    this.#due.delete(document);
+    this.#swept.delete(document);
     const waiting = this.#waiting.get(document);
     if (waiting === undefined) return;
     this.#waiting.delete(document); // what changes from here on is another change
@@ -159,7 +214,7 @@ export class MirrorQueue {
         const nowMs = clock.monotonic();
         this.#written.delete(document);
         this.#written.set(document, { writtenMs: nowMs, valueBytes: refreshed.valueBytes });
-        this.#bound(this.#written, queueLimits.mirrorDocumentsMax, () => {});
+        for (const [oldest] of beyond(this.#written, queueLimits.mirrorDocumentsMax)) this.#written.delete(oldest);
         onWritten(document, { head: refreshed.head, valueBytes: refreshed.valueBytes, ms: nowMs - startedMs });
         return;
       }
@@ -186,21 +241,30 @@ export class MirrorQueue {
     this.#wakeAt(document, waiting, clock.monotonic() + waitMs);
   }
 
-  /** Marks every mirror that there is as perhaps too old, some at a time, as there is room. */
+  /** Marks every document as one whose mirror may be too old, or missing: some at a time, when those before have had their turn. */
   async #sweep(): Promise<void> {
-    const { mirrors, clock, queueLimits, draining, onFailed } = this.#context;
+    const { store, clock, queueLimits, draining, onFailed } = this.#context;
+    const atOnce = Math.min(sweptAtOnce, Math.ceil(queueLimits.mirrorDocumentsMax / 2));
     let after: DocumentName | undefined;
     while (!draining.aborted) {
       try {
-        const documents = await mirrors.listDocuments(after, sweptAtOnce);
-        for (const document of documents) this.changed(document);
-        if (documents.length < sweptAtOnce) return;
+        const documents = await store.listDocuments(after, atOnce);
+        for (const document of documents) this.#noteSwept(document);
+        if (documents.length < atOnce) return;
         after = documents.at(-1);
       } catch (error) {
         onFailed(isUnavailable(error) ? 'store-unavailable' : 'mirror-failed');
       }
       do await pause(clock, queueLimits.mirrorRetryMsMin, draining);
-      while (!draining.aborted && this.#waiting.size > queueLimits.mirrorDocumentsMax / 2);
+      while (!draining.aborted && (this.#swept.size > 0 || this.#waiting.size > queueLimits.mirrorDocumentsMax / 2));
     }
+  }
+
+  /** One that waits already is looked at anyway. Nobody types in the others as far as is known here, so they need not settle. */
+  #noteSwept(document: DocumentName): void {
+    const { isMine, clock, queueLimits } = this.#context;
+    if (!isMine(document) || this.#waiting.has(document)) return;
+    this.#swept.add(document);
+    this.#note(document, clock.monotonic() - queueLimits.mirrorSettleMs);
   }
 }

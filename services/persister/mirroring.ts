@@ -10,12 +10,23 @@ export const mirrorQueueSettings = {
   mirrorIntervalMsMin: duration(1_000, 'the shortest time between two writes of one mirror, while people type'),
   mirrorBytesPerMs: amount('bytes', 200, 'of the mirror that add a millisecond to that time: large ones are written less often'),
   mirrorIntervalMsMax: duration(30_000, 'the longest such time'),
+  mirrorWritesMax: amount('mirrors', 8, 'that are written at the same time; one while the store is behind'),
+  mirrorRestPercent: amount(
+    'percent',
+    100,
+    'of the time that it took to begin all mirrors that were due, for which none is begun then: at 100 they are written half of the time, each less often',
+    0,
+  ),
+  mirrorLagMsMax: duration(
+    500,
+    'how much longer than `INKSTREAM_FLUSH_INTERVAL_MS` what was typed may wait for the store; past it the store is behind, and mirrors are written one at a time',
+  ),
   mirrorRetryMsMin: duration(
     100,
     'the first wait before a mirror is tried again that could not be written, since an edit in it is to be taken in first or the database was away; it doubles, with jitter',
   ),
   mirrorRetryMsMax: duration(2_000, 'the longest such wait'),
-  mirrorSweepMs: duration(600_000, 'how often all mirrors are looked at, in case one was forgotten'),
+  mirrorSweepMs: duration(600_000, 'how often all documents are looked at, in case one has no mirror, or one that was forgotten'),
   mirrorDocumentsMax: amount('documents', 10_000, 'that wait for their mirrors; of more of them the next sweep sees to it'),
 };
 
@@ -26,7 +37,8 @@ export const mirrorQueueProblems = (limits: MirrorQueueLimits): readonly string[
     ['mirrorRetryMsMin', 'mirrorRetryMsMax'],
   ]);
 
-export type Mirroring = Pick<MirrorQueueContext, 'mirrors' | 'work' | 'roots' | 'makeRev' | 'mirrorLimits' | 'queueLimits'> & {
+export type Mirroring = Pick<MirrorQueueContext, 'mirrors' | 'work' | 'roots' | 'makeRev' | 'mirrorLimits'> & {
+  readonly queueLimits: MirrorQueueLimits & { readonly mirrorLagMsMax: number };
   /** Whether a document is to have a mirror. */
   readonly hasMirror: (document: DocumentName) => boolean;
   /** A mirror was written. Must not throw. */

@@ -109,7 +109,7 @@ export function startPersister(parts: PersisterParts): Persister {
   const retrying = { clock, random, draining, retryMsMin: limits.retryMsMin, retryMsMax: limits.retryMsMax };
   const compaction = new CompactionQueue({ ...parts, compactor, partBytes, draining, random });
   const isOurs = (document: DocumentName): boolean => share.partitions?.has(journal.partitionOf(document)) === true;
-  const mirrors = keepMirrors({ ...parts, compactor, partBytes, draining, random }, compaction, isOurs);
+  const mirrors = keepMirrors({ ...parts, compactor, partBytes, draining, random }, compaction, isOurs, () => lag().ageMs);
   const share = new Share(createPartitions(parts, retrying, allowance, compaction, mirrors));
   const begunMs = clock.monotonic();
   let journalFailure: string | undefined;
@@ -193,14 +193,17 @@ function keepMirrors(
   { mirroring, ...parts }: Parts,
   compaction: CompactionQueue,
   isOurs: (document: DocumentName) => boolean,
+  lagMs: () => number,
 ): MirrorQueue | undefined {
   if (mirroring === undefined) return undefined;
   const { hasMirror, written, end, ...mirrors } = mirroring;
+  const mayLagMs = parts.limits.flushIntervalMs + mirroring.queueLimits.mirrorLagMsMax;
   parts.draining.addEventListener('abort', () => void end()); // what is under way gives up
   return new MirrorQueue({
     ...parts,
     ...mirrors,
     isMine: (document) => isOurs(document) && hasMirror(document),
+    isBehind: () => lagMs() > mayLagMs,
     onWritten: (document, { head, ...mirror }) => {
       compaction.compactedBefore(document, head);
       written(mirror);

@@ -30,6 +30,8 @@ export type RewriteContext = {
   readonly makeRev: () => Rev;
   /** The head to write, at `reach` or past it if that can be had. It may make one. */
   readonly headFor: (document: DocumentName, reach: number) => Promise<Head | undefined>;
+  /** The update of the snapshot that a head names, where it was just made here: by its hash, so they are the bytes that are stored. */
+  readonly inHand?: (head: Head) => Uint8Array | undefined;
 };
 
 export type Rewritten =
@@ -50,7 +52,7 @@ type Found = {
 
 /** Writes what the document is into its mirror, if the mirror may be written now. Rejects as the stores do; whatever was done until then can be done again. */
 export async function rewriteMirror(document: DocumentName, context: RewriteContext): Promise<Rewritten> {
-  const { mirrors, store, work, roots, headFor } = context;
+  const { mirrors, store, work, roots, headFor, inHand } = context;
   const state = await mirrors.readState(document);
   const mirror = await mirrors.readMirror(document);
   const own = mirror === undefined ? undefined : ownBookkeeping(document, mirror);
@@ -65,7 +67,8 @@ export async function rewriteMirror(document: DocumentName, context: RewriteCont
   if (head.upto < reach) return { kind: 'not-now', why: 'behind' };
 
   const snapshot = { upto: head.upto, sha256: head.sha256 };
-  const updates = await readSnapshot(store, document, snapshot);
+  const made = inHand?.(head);
+  const updates = made === undefined ? await readSnapshot(store, document, snapshot) : [made];
   if (updates === undefined) return { kind: 'not-now', why: 'overtaken' };
   const shown = await work.show({ updates, roots: roots(document) });
   return write(document, { state, mirror, own }, head, shown, context);

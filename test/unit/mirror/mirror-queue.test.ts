@@ -1,7 +1,11 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import * as Y from 'yjs';
 
 import { MirrorQueue, type MirrorQueueContext } from '#persister/mirror-queue.ts';
+import type { DocumentName } from '#shared/document/name.ts';
+import { pause } from '#shared/runtime/waiting.ts';
 import { StoreUnavailable } from '#shared/store/store.ts';
+import { nameOf } from '#test/contract/store.contract.ts';
 import { settle } from '#test/harness/virtual-clock.ts';
 
 import { createMirrorWorld, document } from './mirror-world.ts';
@@ -11,6 +15,8 @@ const queueLimits: MirrorQueueContext['queueLimits'] = {
   mirrorIntervalMsMin: 1_000,
   mirrorBytesPerMs: 100,
   mirrorIntervalMsMax: 30_000,
+  mirrorWritesMax: 3,
+  mirrorRestPercent: 100,
   mirrorRetryMsMin: 1_000,
   mirrorRetryMsMax: 8_000,
   mirrorSweepMs: 600_000,
@@ -29,6 +35,7 @@ function createQueue(world: ReturnType<typeof createMirrorWorld>, more: Partial<
     draining: drain.signal,
     queueLimits,
     isMine: () => true,
+    isBehind: () => false,
     onWritten: () => void writtenAt.push(world.clock.monotonic()),
     onFailed: (error) => void failures.push(error),
     ...more,
@@ -42,10 +49,10 @@ function createQueue(world: ReturnType<typeof createMirrorWorld>, more: Partial<
 }
 
 /** Lets `ms` go by in steps, each of which everybody finishes. */
-async function pass(world: ReturnType<typeof createMirrorWorld>, ms: number): Promise<void> {
+async function pass(world: ReturnType<typeof createMirrorWorld>, ms: number, turns = 10): Promise<void> {
   for (let left = ms; left > 0; left -= 50) {
     await world.clock.advance(50);
-    for (let turn = 0; turn < 10; turn++) await settle();
+    for (let turn = 0; turn < turns; turn++) await settle();
   }
 }
 
@@ -142,4 +149,153 @@ test('CM10: when a document becomes its own its mirror is looked at at once, and
   expect(writtenAt).toHaveLength(1);
   expect(world.value()).toEqual(new Map([['text', 'ba']]));
   await stop();
+});
+
+/** Stores documents, one record each. */
+async function storeDocuments(
+  { store }: ReturnType<typeof createMirrorWorld>,
+  documents: readonly DocumentName[],
+): Promise<void> {
+  const doc = new Y.Doc();
+  doc.getText('text').insert(0, 'stored');
+  const update = Y.encodeStateAsUpdate(doc);
+  for (const [first, name] of documents.entries()) await store.putSegment({ document: name, first, last: first, update });
+  await store.moveCheckpoint(0, 0, documents.length);
+}
+
+const namesOf = (count: number): readonly DocumentName[] =>
+  Array.from({ length: count }, (_, index) => nameOf(`document ${String(index).padStart(3, '0')}`));
+
+/** Mirrors each of which takes 100 ms, and what was seen of them. */
+function slowMirrors({ mirrors, clock }: ReturnType<typeof createMirrorWorld>) {
+  const underWay: DocumentName[] = [];
+  const seen = { mostAtOnce: 0, twiceAtOnce: 0, begun: [] as { readonly name: DocumentName; readonly at: number }[] };
+  const readState = async (name: DocumentName) => {
+    if (underWay.includes(name)) seen.twiceAtOnce++;
+    underWay.push(name);
+    seen.mostAtOnce = Math.max(seen.mostAtOnce, underWay.length);
+    seen.begun.push({ name, at: clock.monotonic() });
+    await pause(clock, 100);
+    underWay.splice(underWay.indexOf(name), 1);
+    return mirrors.readState(name);
+  };
+  return { mirrors: { ...mirrors, readState }, seen };
+}
+
+const roomy = { ...queueLimits, mirrorDocumentsMax: 1_000 };
+
+describe('many mirrors', () => {
+  test('PS60: so many are written at the same time, the one that has been due longest first, and none twice at once', async () => {
+    const world = createMirrorWorld();
+    const { mirrors, seen } = slowMirrors(world);
+    const { queue, writtenAt, stop } = createQueue(world, { mirrors, queueLimits: roomy });
+    await pass(world, 50);
+    const documents = namesOf(12);
+    await storeDocuments(world, documents);
+    for (const name of documents) queue.changed(name);
+    await pass(world, 250);
+    for (const name of documents) queue.changed(name); // three of them are being written
+    await pass(world, 5_000);
+    expect(seen.begun.slice(0, 12).map(({ name }) => name)).toEqual(documents);
+    expect(seen.begun).toHaveLength(15);
+    expect(seen).toMatchObject({ mostAtOnce: 3, twiceAtOnce: 0 });
+    expect(writtenAt, 'what came to three of them while they were written was nothing new').toHaveLength(12);
+    expect(queue.size).toBe(0);
+    await stop();
+  });
+
+  test('PS61: after a round there is rest for as long as it took, so that more mirrors are written less often', async () => {
+    const world = createMirrorWorld();
+    const { mirrors, seen } = slowMirrors(world);
+    const limits = { ...roomy, mirrorSettleMs: 0, mirrorIntervalMsMin: 100, mirrorWritesMax: 2 };
+    const { queue, stop } = createQueue(world, { mirrors, queueLimits: limits });
+    await pass(world, 50);
+    const documents = namesOf(20);
+    await storeDocuments(world, documents);
+    const begunIn = async (ms: number, busy: readonly DocumentName[]): Promise<number> => {
+      const before = seen.begun.length;
+      for (let left = ms; left > 0; left -= 50) {
+        for (const name of busy) queue.changed(name);
+        await pass(world, 50);
+      }
+      return seen.begun.length - before;
+    };
+    // Two at a time of 100 ms each: 180 without any rest.
+    const begun = await begunIn(9_000, documents);
+    expect(begun).toBeLessThan(120);
+    expect(begun).toBeGreaterThan(70);
+    await pass(world, 3_000);
+    // And where there is no need to wait nobody rests.
+    expect(await begunIn(3_000, documents.slice(0, 1))).toBeGreaterThan(14);
+    await pass(world, 1_000);
+    await stop();
+  });
+
+  test('PS61: while the store is behind they are written one at a time', async () => {
+    const world = createMirrorWorld();
+    const { mirrors, seen } = slowMirrors(world);
+    let behind = true;
+    const { queue, writtenAt, stop } = createQueue(world, { mirrors, queueLimits: roomy, isBehind: () => behind });
+    await pass(world, 50);
+    const documents = namesOf(30);
+    await storeDocuments(world, documents);
+    for (const name of documents) queue.changed(name);
+    await pass(world, 1_500);
+    expect(seen.mostAtOnce).toBe(1);
+    expect(writtenAt.length).toBeGreaterThan(2);
+    expect(writtenAt.length).toBeLessThan(15);
+    behind = false;
+    await pass(world, 8_000);
+    expect(seen.mostAtOnce).toBe(3);
+    expect(writtenAt).toHaveLength(30);
+    await stop();
+  });
+
+  test('PS62: a document that nobody writes to any more, and that never had a mirror, gets one', async () => {
+    const world = createMirrorWorld();
+    const documents = namesOf(250);
+    await storeDocuments(world, documents);
+    const { writtenAt, stop } = createQueue(world, { isMine: (name) => name !== documents[7], queueLimits: roomy });
+    await pass(world, 5_000, 200);
+    expect(writtenAt).toHaveLength(249);
+    for (const name of documents) expect(world.mirrors.disk.mirrors.has(name), name).toBe(name !== documents[7]);
+    await stop();
+  });
+
+  test('PS62: a sweep asks for a few documents at a time, and one that people type in waits for no more than those', async () => {
+    const world = createMirrorWorld();
+    await storeDocuments(world, namesOf(400));
+    const { mirrors, seen } = slowMirrors(world);
+    const { queue, stop } = createQueue(world, { mirrors, queueLimits: roomy });
+    const most = { waiting: 0 };
+    for (let step = 0; step < 20; step++) {
+      await pass(world, 50);
+      most.waiting = Math.max(most.waiting, queue.size);
+    }
+    expect(most.waiting).toBeGreaterThan(90);
+    expect(most.waiting).toBeLessThanOrEqual(100);
+    const typed = nameOf('typed');
+    expect(seen.begun.length).toBeLessThan(100);
+    queue.changed(typed);
+    await pass(world, 12_000);
+    expect(seen.begun.findIndex(({ name }) => name === typed)).toBeLessThanOrEqual(100);
+    expect(seen.begun.length).toBeGreaterThan(110);
+    await stop();
+  });
+
+  test('PS62: however few are remembered the sweep comes to all', async () => {
+    const world = createMirrorWorld();
+    const documents = namesOf(40);
+    await storeDocuments(world, documents);
+    const { queue, writtenAt, stop } = createQueue(world, {
+      queueLimits: { ...queueLimits, mirrorRetryMsMin: 100, mirrorDocumentsMax: 5 },
+    });
+    for (const name of documents) queue.changed(name);
+    for (let step = 0; step < 200; step++) {
+      expect(queue.size).toBeLessThanOrEqual(5);
+      await pass(world, 50, 20);
+    }
+    expect(writtenAt).toHaveLength(40);
+    await stop();
+  });
 });
