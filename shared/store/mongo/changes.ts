@@ -167,7 +167,7 @@ async function follow(connection: Connection, token: ChangeToken | undefined): P
 function placeOf(token: ChangeToken): Document | null {
   try {
     const place: unknown = BSON.EJSON.parse(token, { relaxed: false });
-    return typeof place === 'object' ? (place as Document | null) : null;
+    return typeof place === 'object' ? place : null;
   } catch {
     return null;
   }
