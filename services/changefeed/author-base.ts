@@ -6,7 +6,12 @@
  * was made. Whoever writes says right afterwards which of the two stands, so that is waited for. Who was killed in between never says it. Then it is the one that the value is nearer to,
  * where a letter too many (text that is there twice) weighs more than a letter too few.
  *
- * A name without a state never had a mirror of ours. If there is a document all the same, it is that which was replaced. Only where there is none, something begins.
+ * A name without a state never had a mirror of ours. People may have typed under it all the same, and the author of a mirror that is inserted there saw nothing of that. The protocol as it was conceived takes their
+ * document for what he replaced, and what was typed would be gone because somebody did not know of it. Nothing that was typed may be lost, so here this is taken for what it is: somebody who began with nothing, at the
+ * same time. Both texts are in the document. (An entry of a map that both have, or that people deleted, stays as people left it; a root that is something else in the document is a reason to put the insertion
+ * aside.) So it is, too, where a persister was about to write the first mirror and came too late: its state says that nothing was there before.
+ *
+ * Only where a mirror says what it was made from, and nothing of that is stored any more, the document as it is stored has to do.
  */
 
 import type { DocumentName } from '#shared/document/name.ts';
@@ -14,6 +19,7 @@ import { readSnapshot, updatesOf, type SeenState } from '#shared/mirror/base.ts'
 import { sameSnapshot } from '#shared/mirror/bookkeeping.ts';
 import type { Offset } from '#shared/journal/journal.ts';
 import { appliedTo, reachOf } from '#shared/mirror/history.ts';
+import { readDocument } from '#shared/store/load.ts';
 import {
   emptySnapshot,
   type AppliedUpdate,
@@ -49,8 +55,12 @@ export async function findBase(
     const seen = await load(document, { ...own, applied }, context);
     if (seen !== undefined) return { kind: 'base', seen };
   }
-  return state === undefined ? baseOfDocument(document, 0, context) : baseByState(document, state, value, context);
+  const reach = reachOf(state, own);
+  if (state !== undefined) return baseByState(document, { state, reach }, value, context);
+  return own === undefined ? { kind: 'base', seen: nothing } : baseOfDocument(document, reach, context);
 }
+
+const nothing: SeenState = { snapshot: emptySnapshot, applied: [], omitted: undefined, updates: [] };
 
 async function load(
   document: DocumentName,
@@ -63,7 +73,7 @@ async function load(
 
 async function baseByState(
   document: DocumentName,
-  state: MirrorState,
+  { state, reach }: { readonly state: MirrorState; readonly reach: Offset },
   value: StoredValue,
   context: TakeContext,
 ): Promise<FoundBase> {
@@ -76,7 +86,7 @@ async function baseByState(
     if (loaded !== undefined) seen.push(loaded);
   }
   const [first] = seen;
-  if (first === undefined) return baseOfDocument(document, reachOf(state, undefined), context);
+  if (first === undefined) return baseOfDocument(document, reach, context);
   if (seen.length === 1) return { kind: 'base', seen: first };
   const roots = context.roots(document);
   const bases = seen.map((state) => ({ updates: updatesOf(state), roots }));
@@ -96,5 +106,14 @@ async function baseOfDocument(document: DocumentName, reach: Offset, context: Ta
   }
   const [segment] = await store.listSegments(document, 0);
   if (segment !== undefined) return { kind: 'wait', why: 'no-snapshot' };
-  return { kind: 'base', seen: { snapshot: emptySnapshot, applied: [], omitted: undefined, updates: [] } };
+  return { kind: 'base', seen: nothing };
+}
+
+/** What is stored of a document of which the author of an edit saw nothing: his mirror was made from none. Undefined where he saw it. */
+export async function readBeside(
+  document: DocumentName,
+  { snapshot }: SeenState,
+  { store }: TakeContext,
+): Promise<readonly Uint8Array[] | undefined> {
+  return sameSnapshot(snapshot, emptySnapshot) ? (await readDocument(store, document)).updates : undefined;
 }

@@ -29,7 +29,7 @@ import { bytesApplied, confirmed, nextBookkeeping, nextState } from '#shared/mir
 import type { EditAnswer } from '#shared/mirror/work.ts';
 import type { Bookkeeping, Guard, Mirror, MirrorState, RefusedEdit, Remarks, StoredValue } from '#shared/store/mirrors.ts';
 
-import { findBase, type WaitReason } from './author-base.ts';
+import { findBase, readBeside, type WaitReason } from './author-base.ts';
 import type { TakeContext } from './take-context.ts';
 
 export type Taken =
@@ -160,7 +160,9 @@ async function decide(document: DocumentName, found: Found, context: TakeContext
   const reason = seen.omitted ?? tooMuch(state, seen, mirror.value, context);
   if (reason !== undefined) return refuse(document, found, seen, reason, context);
 
-  const answer = await work.edit({ updates: updatesOf(seen), roots: roots(document) }, mirror.value, clients.choose(document));
+  const beside = await readBeside(document, seen, context);
+  const from = { updates: updatesOf(seen), roots: roots(document), beside };
+  const answer = await work.edit(from, mirror.value, clients.choose(document));
   if (answer.kind === 'refused') return refuse(document, found, seen, answer.reason, context);
   if (answer.kind === 'operations') clients.made(document, answer.client, answer.clockAfter);
   const bytesMax = Math.min(context.limits.updateBytesMax, context.journal.recordBytesMax);

@@ -175,7 +175,7 @@ async function begin(
   value: StoredValue,
   { mirrors, work, roots, clients, makeRev }: JsonContext,
 ): Promise<{ readonly mirror: Mirror | undefined } | { readonly reason: string }> {
-  const trial = await work.edit({ updates: [], roots: roots(document) }, value, clients.choose(document));
+  const trial = await work.edit({ updates: [], roots: roots(document), beside: undefined }, value, clients.choose(document));
   if (trial.kind === 'refused') return trial;
   const nothing = mirrors.form.encode(new Map());
   const unsealed = { rev: makeRev(), prev: '', snapshot: emptySnapshot, applied: [], intent: undefined, omitted: undefined };

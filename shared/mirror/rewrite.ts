@@ -10,15 +10,26 @@
  * The state says what is about to be written before it is: a program that replaces the mirror without our field may have seen either, and until step 7 nobody knows which. And it names the
  * snapshot before it counts. Whoever deletes snapshots reads the head first and then what is named, and never deletes what the head names. So where the head still is what it was
  * after step 4, whoever deletes this snapshot one day began after it was named.
+ *
+ * Before the first mirror of a document there was none, and the state says that as well: a program may insert one in this very moment, and who saw no mirror must not be taken for somebody who replaced the document.
  */
 
 import type { DocumentName } from '#shared/document/name.ts';
 import type { RootKinds } from '#shared/document/json/roots.ts';
-import type { Bookkeeping, Mirror, MirrorState, MirrorStore, Remarks, Rev, Version } from '#shared/store/mirrors.ts';
+import {
+  emptySnapshot,
+  type Bookkeeping,
+  type Mirror,
+  type MirrorState,
+  type MirrorStore,
+  type Remarks,
+  type Rev,
+  type Version,
+} from '#shared/store/mirrors.ts';
 import type { Head, Store } from '#shared/store/store.ts';
 import { readSnapshot } from './base.ts';
 import { hashOfValue, isClean, ownBookkeeping, sameSnapshot, sealed, versionOf } from './bookkeeping.ts';
-import { confirmed, nextState, reachOf, type HistoryLimits } from './history.ts';
+import { appliedTo, confirmed, nextState, reachOf, type HistoryLimits } from './history.ts';
 import type { MirrorWork, ShownValue } from './work.ts';
 
 export type RewriteContext = {
@@ -52,18 +63,25 @@ type Found = {
 
 /** Writes what the document is into its mirror, if the mirror may be written now. Rejects as the stores do; whatever was done until then can be done again. */
 export async function rewriteMirror(document: DocumentName, context: RewriteContext): Promise<Rewritten> {
-  const { mirrors, store, work, roots, headFor, inHand } = context;
+  const { mirrors, store, work, roots, makeRev, headFor, inHand } = context;
   const state = await mirrors.readState(document);
   const mirror = await mirrors.readMirror(document);
   const own = mirror === undefined ? undefined : ownBookkeeping(document, mirror);
   if (state?.next.intent !== undefined) return { kind: 'not-now', why: 'edited' };
-  if (mirror !== undefined && (own === undefined || !isClean(document, mirror, own))) return { kind: 'not-now', why: 'edited' };
-
   const reach = reachOf(state, own);
+  if (mirror !== undefined && (own === undefined || !isClean(document, mirror, own))) {
+    if (!(await isBaseStored(document, { state, own }, store))) await headFor(document, reach);
+    return { kind: 'not-now', why: 'edited' };
+  }
+
   const head = await headFor(document, reach);
   if (head === undefined) return { kind: 'not-now', why: 'no-head' };
   const isLatest = own !== undefined && state?.next.rev === own.rev;
-  if (isLatest && head.upto <= own.snapshot.upto) return { kind: 'current' };
+  if (isLatest && head.upto <= own.snapshot.upto) {
+    // Whoever wrote it may have been killed before it could say so, and then whatever replaces it one day would be in doubt.
+    if (isInDoubt(state)) await mirrors.writeState(document, state.rev, confirmed(state, makeRev(), state.next));
+    return { kind: 'current' };
+  }
   if (head.upto < reach) return { kind: 'not-now', why: 'behind' };
 
   const snapshot = { upto: head.upto, sha256: head.sha256 };
@@ -81,12 +99,12 @@ async function write(
   { value, omitted, unrepresented }: ShownValue,
   { mirrors, store, limits, makeRev }: RewriteContext,
 ): Promise<Rewritten> {
-  const previous = own === undefined ? state?.next : versionOf(own);
+  const before = versionBefore(document, { state, own }, makeRev);
   const next = sealed(
     document,
     {
       rev: makeRev(),
-      prev: previous?.rev ?? '',
+      prev: before.rev,
       snapshot: { upto: head.upto, sha256: head.sha256 },
       applied: [],
       intent: undefined,
@@ -94,7 +112,6 @@ async function write(
     },
     hashOfValue(value),
   );
-  const before: Version = previous ?? versionOf(next);
   const writing = nextState(state, makeRev(), before, next, limits);
   if (!(await mirrors.writeState(document, state?.rev, writing))) return { kind: 'not-now', why: 'overtaken' };
 
@@ -110,4 +127,36 @@ async function write(
   const stands = isWritten ? versionOf(next) : before;
   await mirrors.writeState(document, writing.rev, confirmed(writing, makeRev(), stands));
   return isWritten ? { kind: 'written', head, valueBytes: value.bytes.byteLength } : { kind: 'not-now', why: 'overtaken' };
+}
+
+/** What stands there until it is written. */
+function versionBefore(
+  document: DocumentName,
+  { state, own }: Pick<Found, 'state' | 'own'>,
+  makeRev: RewriteContext['makeRev'],
+): Version {
+  if (own !== undefined) return versionOf(own);
+  if (state !== undefined) return isFirst(state) ? state.before : state.next;
+  const nothing = { rev: makeRev(), prev: '', snapshot: emptySnapshot, applied: [], intent: undefined, omitted: undefined };
+  return versionOf(sealed(document, nothing, ''));
+}
+
+const isInDoubt = ({ before, next }: MirrorState): boolean => !sameSnapshot(before.snapshot, next.snapshot);
+
+/** Whether the first mirror was about to be written, and nobody has said that it was: whoever inserts one now has seen none. */
+const isFirst = (state: MirrorState): boolean =>
+  sameSnapshot(state.before.snapshot, emptySnapshot) &&
+  !sameSnapshot(state.next.snapshot, emptySnapshot) &&
+  (appliedTo(state, emptySnapshot) ?? []).length === 0;
+
+/** Whether a snapshot is stored that an edit can be compared with; else one of the whole document has to be made for it. */
+async function isBaseStored(
+  document: DocumentName,
+  { state, own }: Pick<Found, 'state' | 'own'>,
+  store: Store,
+): Promise<boolean> {
+  const named = [own, state?.before, state?.next].flatMap((version) => (version === undefined ? [] : [version.snapshot]));
+  if (named.length === 0 || named.some((snapshot) => sameSnapshot(snapshot, emptySnapshot))) return true;
+  const stored = await store.listSnapshots(document);
+  return named.some((snapshot) => stored.some((other) => sameSnapshot(snapshot, other)));
 }

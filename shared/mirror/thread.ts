@@ -9,11 +9,19 @@ import { createThread, owned, type Outcome, type Thread, type ThreadLimits } fro
 import type { StoredValue, ValueForm } from '#shared/store/mirrors.ts';
 import { StoreUnavailable } from '#shared/store/store.ts';
 
-import { type Base, type ClientChoice, createMirrorWork, type EditAnswer, type MirrorWork, type ShownValue } from './work.ts';
+import {
+  type Base,
+  type ClientChoice,
+  createMirrorWork,
+  type EditAnswer,
+  type EditBase,
+  type MirrorWork,
+  type ShownValue,
+} from './work.ts';
 
 export type MirrorQuestion =
   | { readonly ask: 'show'; readonly base: Base; readonly valueBytesMax: number }
-  | { readonly ask: 'edit'; readonly base: Base; readonly value: StoredValue; readonly client: ClientChoice }
+  | { readonly ask: 'edit'; readonly base: EditBase; readonly value: StoredValue; readonly client: ClientChoice }
   | { readonly ask: 'nearest'; readonly bases: readonly Base[]; readonly value: StoredValue };
 
 export type MirrorAnswer = EditAnswer | number | ShownValue;
@@ -35,6 +43,7 @@ export function answerMirror(question: MirrorQuestion, form: ValueForm): Promise
 export type Copies = {
   readonly bytes: (bytes: Uint8Array) => Uint8Array;
   readonly base: (base: Base) => Base;
+  readonly editBase: (base: EditBase) => EditBase;
   readonly stored: (value: StoredValue) => StoredValue;
 };
 
@@ -50,9 +59,11 @@ export const askIn =
       made.push(copy.buffer);
       return copy;
     };
+    const base = ({ updates, roots }: Base): Base => ({ updates: updates.map(bytes), roots });
     const question = make({
       bytes,
-      base: ({ updates, roots }) => ({ updates: updates.map(bytes), roots }),
+      base,
+      editBase: ({ beside, ...seen }) => ({ ...base(seen), beside: beside?.map(bytes) }),
       stored: (value) => ({ bytes: bytes(value.bytes) }),
     });
     return thread.ask(question, made);
@@ -77,7 +88,7 @@ export const mirrorWorkBy = (ask: Ask<MirrorQuestion, unknown>, valueBytesMax: n
   show: async (base) =>
     expectAnswer(await ask((copies) => ({ ask: 'show', base: copies.base(base), valueBytesMax }))) as ShownValue,
   edit: async (base, value, client) => {
-    const outcome = await ask((copies) => ({ ask: 'edit', base: copies.base(base), value: copies.stored(value), client }));
+    const outcome = await ask((copies) => ({ ask: 'edit', base: copies.editBase(base), value: copies.stored(value), client }));
     // It would be tried again for ever, by whoever looks at this document next.
     if (outcome.kind === 'gave-up') return { kind: 'refused', reason: `the change is too much work: ${outcome.reason}` };
     return expectAnswer(outcome) as EditAnswer;

@@ -17,6 +17,9 @@ type Roots = ReadonlyMap<string, RootKind>;
 /** The updates of a state of a document, and the kinds of its roots that are set. */
 export type Base = { readonly updates: readonly Uint8Array[]; readonly roots: Roots };
 
+/** A base that an edit begins from. `beside`: where its author knew nothing of the document that there was, what is stored of that; undefined where he did. */
+export type EditBase = Base & { readonly beside: readonly Uint8Array[] | undefined };
+
 /** Under which Yjs client an edit is made: the one that this process used before, while the base has everything that it made, else a fresh one. */
 export type ClientChoice = {
   readonly used: { readonly client: number; readonly clock: number } | undefined;
@@ -37,28 +40,35 @@ export type ShownValue = {
 
 export type MirrorWork = {
   /** The smallest operations from a base to a value that somebody wrote, as one update. */
-  readonly edit: (base: Base, value: StoredValue, client: ClientChoice) => Promise<EditAnswer>;
+  readonly edit: (base: EditBase, value: StoredValue, client: ClientChoice) => Promise<EditAnswer>;
   /** The index of the base from which it takes the fewest insertions to the value, then the fewest deletions, then of the first. */
   readonly nearest: (bases: readonly Base[], value: StoredValue) => Promise<number>;
   /** What a mirror of this state shows. */
   readonly show: (base: Base) => Promise<ShownValue>;
 };
 
-/** The clock after the last struct of `client` in updates that were admitted. */
-function clockOf(updates: readonly Uint8Array[], client: number): number {
-  let clock = 0;
+/** The structs of updates that were admitted: of each client, up to which clock. */
+function clocksIn(updates: readonly Uint8Array[]): ReadonlyMap<number, number> {
+  const clocks = new Map<number, number>();
   for (const update of updates) {
     const scanned = scanUpdate(update, storedUpdateLimits);
     if ('refused' in scanned) throw new Error(`a stored update can't be read: ${scanned.refused}`);
-    for (const section of scanned.sections) if (section.client === client) clock = Math.max(clock, section.end);
+    for (const { client, end } of scanned.sections) clocks.set(client, Math.max(clocks.get(client) ?? 0, end));
   }
-  return clock;
+  return clocks;
 }
 
-/** Never one under which somebody else has written. */
-function unusedClient(updates: readonly Uint8Array[], first: number): number {
-  let client = first;
-  while (clockOf(updates, client) > 0) client = (client + 1) >>> 0;
+/** Nearly all clients of editors are above it: they are drawn from 2³². */
+const lowClients = 2 ** 20;
+
+/**
+ * Never one under which somebody else has written. For who did not see the document it is below all others: where operations meet that know nothing of each other, Yjs puts those of the lower client
+ * first, and of a map's entries with one key the last one counts. So what people have in a map, and what they deleted there, stays.
+ */
+function unusedClient(known: ReadonlyMap<number, number>, isBlind: boolean, fresh: number): number {
+  const below = isBlind ? [...known.keys()].reduce((least, client) => Math.min(least, client), lowClients) : 0;
+  let client = below > 0 ? fresh % below : fresh;
+  while (known.has(client)) client = (client + 1) >>> 0;
   return client;
 }
 
@@ -74,12 +84,14 @@ export function createMirrorWork(form: ValueForm, valueBytesMax: number): Mirror
   };
   return {
     show,
-    edit: async ({ updates, roots }, stored, { used, fresh }) => {
+    edit: async ({ updates, roots, beside }, stored, { used, fresh }) => {
       const value = form.decode(stored);
       if (value === undefined) return { kind: 'refused', reason: 'there is no value' };
-      const isComplete = used !== undefined && clockOf(updates, used.client) >= used.clock;
-      const client = isComplete ? used.client : unusedClient(updates, fresh);
-      const edit = editOperations(updates, value, { client, roots });
+      const known = clocksIn(updates);
+      const isComplete = used !== undefined && (known.get(used.client) ?? 0) >= used.clock;
+      const others = beside === undefined ? known : clocksIn([...updates, ...beside]);
+      const client = isComplete ? used.client : unusedClient(others, beside !== undefined, fresh);
+      const edit = editOperations(updates, value, { client, roots, ...(beside === undefined ? {} : { beside }) });
       return edit.kind === 'operations' ? { ...edit, client } : edit;
     },
     nearest: async (bases, stored) => {

@@ -38,15 +38,19 @@ export type EditOptions = {
   /** The client whose operations they are. Whoever asks makes sure that nobody else is it. */
   readonly client: number;
   readonly roots: ReadonlyMap<string, RootKind>;
+  /** What there is of the document beside `base`, and its author did not see. It counts for what the roots are: nothing is put into one of another kind. */
+  readonly beside?: readonly Uint8Array[];
 };
 
 /**
  * The operations that make the document of `base` say `value`. Costs by the size of the document: for a worker.
  * @throws whatever Yjs throws: one of the updates can't be read.
  */
-export function editOperations(base: readonly Uint8Array[], value: JsonValue, { client, roots }: EditOptions): Edit {
+export function editOperations(base: readonly Uint8Array[], value: JsonValue, options: EditOptions): Edit {
+  const { client, roots, beside = [] } = options;
   const document = loadQuietly(base, { gc: true });
-  const planning = planEdit(document, value, roots);
+  const kinds = kindsOf(beside.length === 0 ? document : loadQuietly([...base, ...beside], { gc: true }), roots);
+  const planning = planEdit(document, value, roots, kinds);
   if (planning.refused !== '') return { kind: 'refused', reason: planning.refused };
   if (planning.changes.length === 0) return { kind: 'nothing' };
   document.clientID = client;
@@ -92,7 +96,12 @@ function startPlanning(): Planning {
   return planning;
 }
 
-function planEdit(document: Y.Doc, value: JsonValue, roots: ReadonlyMap<string, RootKind>): Planning {
+function planEdit(
+  document: Y.Doc,
+  value: JsonValue,
+  roots: ReadonlyMap<string, RootKind>,
+  kinds = kindsOf(document, roots),
+): Planning {
   const planning = startPlanning();
   if (!isMap(value)) {
     planning.refused = `the value is ${wordFor(value)}; it must be an object that has the document's roots by their names`;
@@ -100,12 +109,17 @@ function planEdit(document: Y.Doc, value: JsonValue, roots: ReadonlyMap<string, 
   }
   const settled = settle(value, { within: undefined, step: 'value', depth: 0 });
   if (isWrong(settled)) refuse(planning, settled.place, settled.wrong);
-  else planRoots(document, settled as JsonMap, roots, planning);
+  else planRoots(document, settled as JsonMap, roots, kinds, planning);
   return planning;
 }
 
-function planRoots(document: Y.Doc, value: JsonMap, roots: ReadonlyMap<string, RootKind>, planning: Planning): void {
-  const kinds = kindsOf(document, roots);
+function planRoots(
+  document: Y.Doc,
+  value: JsonMap,
+  roots: ReadonlyMap<string, RootKind>,
+  kinds: ReadonlyMap<string, RootKind>,
+  planning: Planning,
+): void {
   const wanted = new Map([...value].map(([shown, root]) => [storedKey(shown), root] as const));
   for (const name of new Set([...kinds.keys(), ...wanted.keys()])) {
     const place = rootPlace(name);

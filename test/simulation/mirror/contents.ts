@@ -48,10 +48,13 @@ export function typesOf(doc: Y.Doc) {
   };
 }
 
+/** People's clients begin with it: like most of those that editors draw, they are above those of programs that have seen nothing. */
+export const firstClient = 2 ** 31;
+
 /** What everything begins with: a letter or two in each place. */
 export function beginning(letter: () => string): Uint8Array {
   const doc = new Y.Doc();
-  doc.clientID = 9;
+  doc.clientID = firstClient;
   doc.transact(() => {
     const { text, notes, map, list } = typesOf(doc);
     text.insert(0, letter() + letter());

@@ -12,7 +12,7 @@ import { sendAll, typeSomething } from './people.ts';
 import type { ProgramKind } from './programs.ts';
 import { calmDown, createScene, document, type Scene } from './scene.ts';
 
-const first: readonly ProgramKind[] = ['set', 'replace', 'delete-and-insert', 'unusable'];
+const first: readonly ProgramKind[] = ['set', 'replace', 'delete-and-insert', 'unusable', 'insert'];
 
 /** What comes in between: an edit, somebody who types, a persister that stores and rewrites, or some of it. */
 const meanwhile: readonly (readonly (ProgramKind | 'type' | 'persist')[])[] = [
@@ -47,9 +47,10 @@ async function tell(
   between: (typeof meanwhile)[number],
   isFrozen: boolean,
 ): Promise<Told | undefined> {
-  const scene = await createScene(1_000 + stopAt);
+  const scene = await createScene(1_000 + stopAt, edit === 'insert');
   const { world, programs, ledger, people } = scene;
   const [changefeed] = scene.processes;
+  if (edit === 'insert') for (const person of people) await typeSomething(world, document, person, ledger);
   for (const person of people) await sendAll(world, document, person);
   while (isCall(changefeed.standsBefore())) await changefeed.step();
   programs.act('read');

@@ -43,9 +43,13 @@ test('MI6: with programs that leave out, take away or change our field', async (
   await liveMany(2_001, 250, { ...plan, programs: [...edits, ...toField] });
 });
 
-test('MI6: with a document that begins as a mirror, and is copied while it is taken in', async () => {
-  await liveMany(6_001, 200, { ...plan, programs: ['set', 'set', 'replace', 'delete-and-insert', ...copies], fromMirror: true });
-});
+test.each([6_001, 6_251, 6_501, 6_751])(
+  'MI6, MI30, MI31: with a mirror that a program inserts, whether or not people have typed by then, and copies of it, from seed %i on',
+  async (from) => {
+    const programs: readonly ProgramKind[] = ['set', 'set', 'replace', 'delete-and-insert', ...copies];
+    await liveMany(from, 250, { ...plan, programs, fromNothing: true });
+  },
+);
 
 test('MI7: with programs that put old copies back', async () => {
   await liveMany(3_001, 200, { ...plan, programs: ['set', ...old], edits: 8 });

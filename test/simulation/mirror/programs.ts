@@ -5,12 +5,14 @@ import type { DocumentName } from '#shared/document/name.ts';
 import { sameSnapshot } from '#shared/mirror/bookkeeping.ts';
 import type { MirrorOnDisk } from '#shared/store/memory-mirrors.ts';
 import { decodeValue, encodeValue } from '#shared/store/mirror-values.ts';
+import { emptySnapshot } from '#shared/store/mirrors.ts';
 
-import { jsonOf, sitesIn, withAt, withLetters } from './contents.ts';
+import { jsonOf, sitesIn, withAt, withLetters, writtenBeginning } from './contents.ts';
 import type { Ledger } from './ledger.ts';
 import { updatesOf, type World } from './world.ts';
 
 export type ProgramKind =
+  | 'insert' // a mirror where there never was one
   | 'set' // $set of one or two fields
   | 'replace' // replaceOne without our field
   | 'replace-with-field' // replaceOne with our field as it is
@@ -38,8 +40,6 @@ const takesFieldAway: ReadonlySet<ProgramKind> = new Set<ProgramKind>([
 export type Programs = {
   /** Whether there was anything to do. */
   readonly act: (kind: ProgramKind) => boolean;
-  /** Inserts a mirror under a name that nobody has used. */
-  readonly insert: (value: JsonMap) => void;
   /** What was copied under the other name. */
   readonly copied: () => JsonMap | undefined;
 };
@@ -49,6 +49,7 @@ export function createPrograms(world: World, document: DocumentName, other: Docu
   const { mirrors, states } = world.mirrors;
   const copies: MirrorOnDisk[] = [];
   let copied: JsonMap | undefined;
+  let wasDeleted = false;
 
   const valueOf = (mirror: MirrorOnDisk | undefined): JsonMap | undefined => {
     const value = mirror === undefined ? undefined : decodeValue(mirror.value);
@@ -69,6 +70,16 @@ export function createPrograms(world: World, document: DocumentName, other: Docu
     const state = states.get(document);
     if (state === undefined || inkstream === undefined || inkstream instanceof Uint8Array) return false;
     return ![state.before, state.next].some(({ snapshot }) => sameSnapshot(snapshot, inkstream.snapshot));
+  };
+
+  /** Nobody has said that the first mirror was written. Who takes all out of it that it showed, and our field, can't be told from somebody who inserted a mirror and saw none. */
+  const isFirstInDoubt = (): boolean => {
+    const state = states.get(document);
+    return (
+      state !== undefined &&
+      sameSnapshot(state.before.snapshot, emptySnapshot) &&
+      !sameSnapshot(state.next.snapshot, emptySnapshot)
+    );
   };
 
   const change = (value: JsonMap): JsonMap => {
@@ -92,10 +103,19 @@ export function createPrograms(world: World, document: DocumentName, other: Docu
 
   const act = (kind: ProgramKind): boolean => {
     const mirror = mirrors.get(document);
+    if (kind === 'insert') {
+      if (mirror !== undefined || wasDeleted) return false;
+      return put(
+        kind,
+        writtenBeginning(() => ledger.newLetter('program')),
+        undefined,
+      );
+    }
     const value = valueOf(mirror);
     if (mirror === undefined || value === undefined) return false;
     const { inkstream } = mirror;
     if (isOld(mirror) && takesFieldAway.has(kind)) return false;
+    if (isFirstInDoubt() && takesFieldAway.has(kind)) ledger.mayStay(jsonOf(updatesOf(world, document)));
     switch (kind) {
       case 'set':
         return put(kind, change(value), inkstream);
@@ -108,6 +128,7 @@ export function createPrograms(world: World, document: DocumentName, other: Docu
       case 'delete':
         ledger.writeOver(undefined, jsonOf(updatesOf(world, document)));
         log.push('a program: delete');
+        wasDeleted = true;
         return mirrors.delete(document);
       case 'unset-field':
         return put(kind, value, undefined);
@@ -137,7 +158,7 @@ export function createPrograms(world: World, document: DocumentName, other: Docu
         return true;
     }
   };
-  return { act, insert: (value) => void put('insert', value, undefined), copied: () => copied };
+  return { act, copied: () => copied };
 }
 
 function toggled(value: JsonMap, { toggle, newLetter }: Ledger): JsonMap {

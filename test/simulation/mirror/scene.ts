@@ -3,7 +3,7 @@
 import { nameOf } from '#test/simulation/persister/typing.ts';
 import { seeded } from '#test/simulation/rooms/random.ts';
 
-import { beginning, writtenBeginning } from './contents.ts';
+import { beginning, firstClient } from './contents.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import { createPerson, type Person, sendAll } from './people.ts';
 import { startChangefeed, startPersister } from './processes.ts';
@@ -23,17 +23,14 @@ export type Scene = {
   readonly processes: readonly [Process, Process];
 };
 
-/** A document with something in it, and its mirror; or, `fromMirror`, a mirror that a program has just inserted, and no document yet. */
-export async function createScene(seed: number, fromMirror = false): Promise<Scene> {
+/** A document with something in it, and its mirror; or, `fromNothing`, neither of them yet. */
+export async function createScene(seed: number, fromNothing = false): Promise<Scene> {
   const world = createWorld(seeded(seed));
   const ledger = createLedger();
   const programs = createPrograms(world, document, other, ledger);
-  const people = [createPerson(11), createPerson(12)];
+  const people = [createPerson(firstClient + 1), createPerson(firstClient + 2)];
   const processes = [await startChangefeed(world), await startPersister(world)] as const;
-  if (fromMirror) {
-    programs.insert(writtenBeginning(() => ledger.newLetter('program')));
-    return { world, ledger, programs, people, processes };
-  }
+  if (fromNothing) return { world, ledger, programs, people, processes };
   await appendTyped(
     world,
     document,

@@ -14,8 +14,8 @@ export type Plan = {
   readonly steps: number;
   /** Processes that are killed, freeze and resume late, are there twice; ports that fail. */
   readonly faults: boolean;
-  /** The document begins as a mirror that a program inserts. */
-  readonly fromMirror?: boolean;
+  /** There is nothing at the beginning: people begin to type, and a program inserts a mirror if there is none yet. */
+  readonly fromNothing?: boolean;
 };
 
 export type Outcome = {
@@ -54,20 +54,23 @@ async function stepOne(world: World, processes: readonly Process[]): Promise<voi
   for (let step = 0; step < steps; step++) await process.step();
 }
 
+/** Steps within which a mirror is inserted: in about that time a persister writes the first one. */
+const insertStepsMax = 60;
+
 /** Runs a plan by a seed. */
 export async function live(seed: number, plan: Plan): Promise<Outcome> {
-  const scene = await createScene(seed, plan.fromMirror);
+  const scene = await createScene(seed, plan.fromNothing);
   const { world, ledger, programs, people } = scene;
   const { random, log } = world;
   const processes: Process[] = [...scene.processes];
   world.failing = plan.faults;
-  // A mirror that is inserted where people have typed already, and had no mirror yet, replaces what they typed.
-  const mayType = (): boolean => plan.fromMirror !== true || world.mirrors.states.has(document);
+  const insertAt = plan.fromNothing === true ? random.integer(insertStepsMax) : -1;
   let typed = 0;
   let edits = 0;
   for (let step = 0; step < plan.steps; step++) {
+    if (step === insertAt && programs.act('insert')) edits++;
     const chance = random.number();
-    if (chance < 0.06 && typed < plan.typed && mayType()) {
+    if (chance < (step < insertAt ? 0.15 : 0.06) && typed < plan.typed) {
       typed++;
       await typeSomething(world, document, random.pick(people), ledger);
     } else if (chance < 0.14 && edits < plan.edits) {
@@ -82,7 +85,7 @@ export async function live(seed: number, plan: Plan): Promise<Outcome> {
 
   const stalled = await calmDown(scene);
   return {
-    complaints: [...stalled, ...complaintsAbout(scene, edits + Number(plan.fromMirror === true))],
+    complaints: [...stalled, ...complaintsAbout(scene, edits)],
     log,
     edits,
     records: recordsOfOurs(world),

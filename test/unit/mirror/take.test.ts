@@ -43,16 +43,6 @@ describe('an edit', () => {
     expect(world.inkstream().applied).toEqual([]);
   });
 
-  test('MI6: of a name that has a document and never had a mirror waits for its snapshot, and replaces what is in it', async () => {
-    const world = createMirrorWorld();
-    await world.type((doc) => doc.getText('text').insert(0, 'typed'));
-    await world.flush();
-    world.write(textOf('written'));
-    expect(await world.takeAll()).toEqual([{ kind: 'wait', why: 'no-snapshot' }]);
-    expect(await world.refresh()).toEqual({ kind: 'not-now', why: 'edited' });
-    expect(await world.takeAll()).toEqual([{ kind: 'wait', why: 'no-snapshot' }]);
-  });
-
   test('MI3: that changes nothing but how the value is stored is taken in without a record', async () => {
     const world = await withText('a');
     world.write(new Map<string, JsonValue>([['text', 'a']]));
