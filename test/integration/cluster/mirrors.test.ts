@@ -375,6 +375,34 @@ test('CM5: a changefeed tells how it is, and one that is told to stop ends with 
     within,
   );
   await holder.start();
+
+test('CM13: a mirror that a program inserts where people have typed, and which has none yet, takes nothing of theirs away', async ({
+  skip,
+}) => {
+  const { cluster, program, gateways } = await scene(skip);
+  const [persister] = cluster.persisters;
+  if (persister === undefined) throw new Error('a persister was asked for');
+  const document = 'plain/inserted';
+  const [ada, ben] = [open(gateways[0], document), open(gateways[1], document)] as const;
+  await Promise.all([ada.synced(), ben.synced()]);
+  ada.doc.clientID = 2 ** 31; // like nearly all that are drawn, above those of who has seen nothing
+  persister.freeze(); // or it would write the first mirror
+  onTestFinished(() => persister.thaw());
+  ada.text.insert(0, 'typed.');
+  ada.doc.getMap('fields').set('title', 'theirs');
+  await ada.saved();
+  await program.mirrors.insertOne({ _id: document, value: { text: 'written.', fields: { title: 'its', count: 1 } } });
+  await Promise.all([ada, ben].map((client) => client.until('what was inserted', () => fieldOf(client, 'count') === 1)));
+  persister.thaw();
+  for (const client of [ada, ben]) {
+    expect(client.text.toJSON()).toBe('written.typed.');
+    expect(fieldOf(client, 'title')).toBe('theirs');
+    await untilMirrored(program, document, client);
+  }
+  await program.setField(document, 'title', 'the plan');
+  await ada.until('the next edit', () => fieldOf(ada, 'title') === 'the plan');
+  expect(ada.text.toJSON()).toBe('written.typed.');
+});
 });
 
 test('CM6: documents that are left out have no mirror and take no edits from one, and roots are what a setting says', async ({
