@@ -6,7 +6,8 @@
  * segmented. What is equal at the beginning and the end is not looked into at all.
  *
  * Where comparing by characters would take too many steps, or little is the same, by lines, then by characters in the lines that differ; where that is too much, by words; where
- * that is too much, the old text goes and the new one comes.
+ * that is too much, the old text goes and the new one comes. So it does where all that would stay is scattered letters: two sentences have many of them in common, and are none the same for it,
+ * while Yjs would have the old one in pieces for ever.
  */
 
 import { differences, type Budget, type Hunk } from './myers.ts';
@@ -38,8 +39,23 @@ function compare(base: FlatText, value: FlatText, region: Hunk, coarser: readonl
   if (rest.baseFrom === rest.baseTo && rest.valueFrom === rest.valueTo) return;
   const oneSided = rest.baseFrom === rest.baseTo || rest.valueFrom === rest.valueTo;
   const found = oneSided ? [rest] : compareBy(splitIntoCharacters, base, value, rest, budget);
-  if (found === undefined) compareCoarsely(base, value, rest, coarser, budget, hunks);
-  else hunks.push(...found);
+  if (found === undefined || isScattered(found, rest)) return compareCoarsely(base, value, rest, coarser, budget, hunks);
+  budget.steps -= found.length * stepsPerHunk;
+  for (const hunk of found) hunks.push(hunk);
+}
+
+/** What it costs Yjs to cut a text in one place, in steps: it has all pieces in one list. */
+const stepsPerHunk = 1_000;
+
+/** With fewer changes than these nothing is scattered, nor with longer stretches between them, in units. */
+const scatteredHunksMin = 8;
+const scatteredStretchMax = 4;
+
+/** Whether what stays between so many changes is next to nothing. */
+function isScattered(hunks: readonly Hunk[], { baseFrom, baseTo }: Hunk): boolean {
+  if (hunks.length < scatteredHunksMin) return false;
+  const gone = hunks.reduce((sum, hunk) => sum + hunk.baseTo - hunk.baseFrom, 0);
+  return baseTo - baseFrom - gone < hunks.length * scatteredStretchMax;
 }
 
 function compareCoarsely(
@@ -55,7 +71,8 @@ function compareCoarsely(
     hunks.push(region);
     return;
   }
-  const parts = compareBy(split, base, value, region, budget) ?? [region];
+  const found = compareBy(split, base, value, region, budget);
+  const parts = found === undefined || isScattered(found, region) ? [region] : found;
   const [only] = parts;
   const isWhole = parts.length === 1 && only?.baseTo === region.baseTo && only.valueTo === region.valueTo;
   if (isWhole && only.baseFrom === region.baseFrom && only.valueFrom === region.valueFrom) {

@@ -23,6 +23,14 @@ function type(document: Y.Doc, node: (shown: Node) => Node): void {
   updateYFragment(document, document.getXmlFragment(root), node(doc), meta);
 }
 
+/** As JSON, the marks of a text in one order: of several of a type Yjs keeps none. */
+const saidBy = (node: Node): unknown =>
+  JSON.parse(
+    JSON.stringify(node.toJSON(), (key, value: unknown) =>
+      key === 'marks' && Array.isArray(value) ? value.map((mark) => JSON.stringify(mark)).toSorted() : value,
+    ),
+  );
+
 /** A document that two people have edited, now and then at the same time. */
 function editedDocument(random: Random): Y.Doc {
   const people = [1, 2].map((client) => {
@@ -57,7 +65,7 @@ test('DJ30: what an editor makes is read as its binding reads it, and what a pro
     const random = seeded(seed);
     const document = editedDocument(random);
     const before = shownIn(document).doc;
-    expect(schema.nodeFromJSON(readIn(document)).toJSON(), `seed ${seed}`).toEqual(before.toJSON());
+    expect(saidBy(schema.nodeFromJSON(readIn(document))), `seed ${seed}`).toEqual(saidBy(before));
     if (before.childCount === 0) continue;
 
     let wanted = before;
@@ -70,7 +78,7 @@ test('DJ30: what an editor makes is read as its binding reads it, and what a pro
     edits++;
     Y.applyUpdate(document, edit.update);
     const after = Y.encodeStateAsUpdate(document);
-    expect(shownIn(document).doc.toJSON(), `seed ${seed}`).toEqual(wanted.toJSON());
+    expect(saidBy(shownIn(document).doc), `seed ${seed}`).toEqual(saidBy(wanted));
     expect(Buffer.compare(Y.encodeStateAsUpdate(document), after), `seed ${seed}: the editor took something away`).toBe(0);
     expect(editOperations([after], value, { client: 10, roots: new Map() }), `seed ${seed}`).toEqual({ kind: 'nothing' });
   }

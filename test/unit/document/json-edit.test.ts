@@ -132,6 +132,19 @@ describe('what an edit is', () => {
     expect(editIn(document, { t: words.join(' '), l: ['new', ...entries] })).toBeLessThan(changes * 50);
   });
 
+  test('DJ34: of a text that is another one no scattered letters stay', () => {
+    const words = (from: number): string => Array.from({ length: 30 }, (_, i) => `${(from + i * 7919) % 5003}`).join(' ');
+    const document = documentOf((made) =>
+      made.getXmlFragment('x').insert(
+        0,
+        Array.from({ length: 100 }, (_, i) => element('p', words(i * 31))),
+      ),
+    );
+    const wanted = Array.from({ length: 100 }, (_, i) => words(2_000 + i * 37));
+    const bytes = editIn(document, { x: doc(...wanted.map((text) => node('p', text))) });
+    expect(bytes).toBeLessThan(wanted.join('').length + wanted.length * 40);
+  });
+
   test.each([
     ['an emoji of the same pair of surrogates', 'a😀b', 'a😁b', 'a\u{1F603}b'],
     ['a family', 'x👩‍👩‍👧y', 'x👩‍👩‍👦y', 'x👨‍👩‍👧y'],
