@@ -7,7 +7,7 @@
 
 import uws from 'uWebSockets.js';
 import type { Channel, Connection, ConnectionEvents } from '#gateway/connection.ts';
-import { concatenate } from '#shared/runtime/bytes.ts';
+import { concatenate, copyOf } from '#shared/runtime/bytes.ts';
 import type { Closing } from '#shared/wire/close-codes.ts';
 
 export type UpgradeRequest = {
@@ -129,17 +129,6 @@ class Socket implements Connection {
 type FragmentSender = {
   readonly [Name in 'sendFirstFragment' | 'sendFragment' | 'sendLastFragment']: (piece: Uint8Array, option: boolean) => number;
 };
-
-/** Messages up to here are copied into Node's pool: an ArrayBuffer of its own costs more than all else that is done with a keystroke. */
-const pooledBytesMax = 1024;
-
-/** What a message holds is valid during the call alone. */
-function copyOf(message: ArrayBuffer): Uint8Array {
-  if (message.byteLength > pooledBytesMax) return new Uint8Array(message.slice(0));
-  const copy = Buffer.allocUnsafe(message.byteLength);
-  copy.set(new Uint8Array(message));
-  return copy;
-}
 
 type AnswerOptions = {
   /** A HEAD request gets the headers alone (RFC 9110 §9.3.2). */
@@ -318,7 +307,7 @@ function listen(app: uws.TemplatedApp, parts: EdgeParts): Promise<Edge> {
       data.socket = new Socket(socket);
       data.events = data.admitted.attach(data.socket);
     },
-    message: (socket, message) => socket.getUserData().events?.message(copyOf(message)),
+    message: (socket, message) => socket.getUserData().events?.message(copyOf(new Uint8Array(message))),
     drain: (socket) => socket.getUserData().events?.drained(),
     close: (socket) => {
       const data = socket.getUserData();

@@ -9,8 +9,9 @@
 
 import * as decoding from 'lib0/decoding';
 import * as encoding from 'lib0/encoding';
+import { Buffer } from 'node:buffer';
 import { parseDocumentName } from '#shared/document/name.ts';
-import { concatenate } from '#shared/runtime/bytes.ts';
+import { copyOf } from '#shared/runtime/bytes.ts';
 import { decodeStored, storedKinds, writeKind, type Decoded } from '#shared/runtime/stored-kind.ts';
 import type { JournalRecord, UpdateRecord } from './journal.ts';
 
@@ -36,12 +37,19 @@ function readUpdateRecord(decoder: decoding.Decoder): UpdateRecord {
     origin: decoding.readVarString(decoder),
     author: decoding.readVarString(decoder),
     time: decoding.readVarUint(decoder),
-    update: decoding.readVarUint8Array(decoder).slice(), // else 20 bytes of update keep a batch of a megabyte alive
+    update: copyOf(decoding.readVarUint8Array(decoder)), // else 20 bytes of update keep a batch of a megabyte alive
   };
 }
 
+/** Each head is written over the one before it. */
+const heads = encoding.createEncoder();
+
+/** A small one is a piece of Node's pool: the garbage collector has to look after each ArrayBuffer, and to free it in a thread. */
 export function encodeRecord(record: JournalRecord): Uint8Array {
-  return concatenate([encoding.encode((encoder) => writeRecordHead(encoder, record)), record.update]);
+  heads.bufs.length = 0;
+  heads.cpos = 0;
+  writeRecordHead(heads, record);
+  return Buffer.concat([...heads.bufs, heads.cbuf.subarray(0, heads.cpos), record.update]);
 }
 
 /**

@@ -10,8 +10,10 @@
  * Decoding never throws; the byte fields of a frame are views into the message.
  */
 
-import * as encoding from 'lib0/encoding';
+import { varUintBytes, writeVarUint } from '#shared/document/varint.ts';
 import { cursorOf, isAtEnd, readVarBytes, readVarUint } from '#shared/wire/bytes.ts';
+
+const noBytes = new Uint8Array(0);
 
 const messageSync = 0;
 const messageAwareness = 1;
@@ -60,27 +62,22 @@ export function decodeFrame(message: Uint8Array): ClientFrame {
   }
 }
 
-/** Header and payload in one array of just their size: this is made for every flush of every room. */
-function encodeBytes(header: readonly number[], payload: Uint8Array): Uint8Array {
-  const before = encodeHeader(header, payload.length);
-  const frame = new Uint8Array(before.length + payload.length);
-  frame.set(before);
-  frame.set(payload, before.length);
+/**
+ * A frame of just its size. A small one is a piece of Node's pool: an array in V8's heap, which this would be otherwise, has to be given memory
+ * outside of it as soon as native code is to send it. So whoever keeps a frame keeps its neighbours too.
+ */
+function encodeFrame(header: readonly number[], number: number, payload: Uint8Array = noBytes): Uint8Array {
+  const frame = Buffer.allocUnsafe(header.length + varUintBytes(number) + payload.length);
+  frame.set(header);
+  frame.set(payload, writeVarUint(frame, header.length, number));
   return frame;
 }
 
-/** What stands before a payload of so many bytes. */
-function encodeHeader(header: readonly number[], payloadBytes: number): Uint8Array {
-  const bytes = [...header];
-  let rest = payloadBytes;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push(128 | (rest & 127));
-  bytes.push(rest);
-  return Uint8Array.from(bytes);
-}
+const encodeBytes = (header: readonly number[], payload: Uint8Array): Uint8Array => encodeFrame(header, payload.length, payload);
 
 /** For a Step2 or an Update whose payload is sent in parts. */
-export const step2Header = (payloadBytes: number): Uint8Array => encodeHeader([messageSync, syncStep2], payloadBytes);
-export const updateHeader = (payloadBytes: number): Uint8Array => encodeHeader([messageSync, syncUpdate], payloadBytes);
+export const step2Header = (payloadBytes: number): Uint8Array => encodeFrame([messageSync, syncStep2], payloadBytes);
+export const updateHeader = (payloadBytes: number): Uint8Array => encodeFrame([messageSync, syncUpdate], payloadBytes);
 
 export const encodeStep1 = (vector: Uint8Array): Uint8Array => encodeBytes([messageSync, syncStep1], vector);
 export const encodeStep2 = (update: Uint8Array): Uint8Array => encodeBytes([messageSync, syncStep2], update);
@@ -89,12 +86,7 @@ export const encodeUpdate = (update: Uint8Array): Uint8Array => encodeBytes([mes
 export const encodeAwareness = (awareness: Uint8Array): Uint8Array => encodeBytes([messageAwareness], awareness);
 
 /** An awareness update without entries: changes nothing, and tells the client's watchdog (30 s) that the server is there. */
-export const keepAliveFrame: Uint8Array = encodeAwareness(Uint8Array.of(0));
+export const keepAliveFrame: Uint8Array = Uint8Array.of(messageAwareness, 1, 0);
 
 /** "This connection's first `frames` Step2 and Update frames are all settled." */
-export function encodeAck(frames: number): Uint8Array {
-  const encoder = encoding.createEncoder();
-  encoding.writeVarUint(encoder, messageAck);
-  encoding.writeVarUint(encoder, frames);
-  return encoding.toUint8Array(encoder);
-}
+export const encodeAck = (frames: number): Uint8Array => encodeFrame([messageAck], frames);

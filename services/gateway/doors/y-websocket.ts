@@ -39,7 +39,8 @@ function frameStep2(update: Parts): Parts {
   if (update.length !== 1 || only === undefined) return [step2Header(bytesOf(update)), ...update];
   const known = step2Frames.get(only);
   if (known !== undefined) return [known];
-  const frame = encodeStep2(only);
+  // Kept for long, unlike other frames, so in memory of its own.
+  const frame = new Uint8Array(encodeStep2(only));
   step2Frames.set(only, frame);
   return [frame];
 }
