@@ -2,10 +2,16 @@
  * A program that edits documents in MongoDB, as somebody would write one who knows nothing of Inkstream but where the documents are: with the driver, in every way in which one can.
  *
  * Whoever writes back what he has read, changed, has to make sure that it still is what he has read (that is no matter of ours: with any program beside him he would take back what that one wrote). So each such
- * edit is guarded, and made anew where it missed. `$set` of a field and `$push` need none of that.
+ * edit is guarded, and made anew where it missed. `$set` of a field needs none of that.
+ *
+ * The database goes away and comes back, and a write that got no answer may have been made. So each edit can be tried again: it changes nothing where it has been made.
  */
 
-import { type Collection, MongoClient, MongoServerError } from 'mongodb';
+import { type Collection, MongoClient } from 'mongodb';
+import { systemClock } from '#shared/runtime/clock.ts';
+import { pause } from '#shared/runtime/waiting.ts';
+import { failureFrom, isDuplicate } from '#shared/store/mongo/failures.ts';
+import { StoreUnavailable } from '#shared/store/store.ts';
 
 /** As far as a program knows it. `rev` changes with each write of Inkstream's own. */
 export type MirrorDocument = {
@@ -18,7 +24,7 @@ export type MirrorDocument = {
   readonly inkstream?: { readonly rev: string; readonly refused?: readonly { readonly reason: string }[] };
 };
 
-/** What becomes of a text; undefined: nothing can be done with it yet. */
+/** What becomes of a text, which is the text as it is where that has been done; undefined: nothing can be done with it yet. */
 export type ChangeText = (text: string) => string | undefined;
 
 export type MirrorProgram = {
@@ -30,34 +36,47 @@ export type MirrorProgram = {
   /** The whole document, with what there is besides `value` in it, or without. */
   readonly replace: (document: string, change: ChangeText, bookkeeping: 'kept' | 'left out') => Promise<void>;
   readonly deleteAndInsert: (document: string, change: ChangeText) => Promise<void>;
-  /** Resolves with what the copy has. */
+  /** There must be none. Resolves with what the copy has. */
   readonly copy: (document: string, to: string) => Promise<MirrorDocument['value']>;
   readonly close: () => Promise<void>;
 };
 
-const duplicateKey = 11_000;
+/** Before it asks again where the database is away, or has nothing for it yet, in ms. */
+const againMs = 20;
 
-const isDuplicate = (error: unknown): boolean => error instanceof MongoServerError && error.code === duplicateKey;
+const isAway = (error: unknown): boolean =>
+  failureFrom(error, { name: 'the database', database: '', redact: (text) => text }) instanceof StoreUnavailable;
+
+/** Tries until it is done. `attempt` resolves with undefined where it has to be tried again. */
+async function untilDone<T>(attempt: () => Promise<T | undefined>): Promise<T> {
+  for (;;) {
+    const done = await attempt().catch((error: unknown) => {
+      if (!isAway(error)) throw error;
+      return undefined;
+    });
+    if (done !== undefined) return done;
+    await pause(systemClock, againMs);
+  }
+}
 
 /** Connects to a database. */
 export async function openMirrorProgram(url: string): Promise<MirrorProgram> {
   const client = await MongoClient.connect(url);
   const mirrors = client.db().collection<MirrorDocument>('mirrors');
   const read = async (document: string): Promise<MirrorDocument | undefined> =>
-    (await mirrors.findOne({ _id: document })) ?? undefined;
+    (await untilDone(() => mirrors.find({ _id: document }).toArray()))[0];
 
   /** Until `write` says that it was made. */
   const guarded = async (
     document: string,
     change: ChangeText,
     write: (seen: MirrorDocument, text: string) => Promise<boolean>,
-  ): Promise<void> => {
-    for (;;) {
+  ): Promise<void> =>
+    void (await untilDone(async () => {
       const seen = await read(document);
       const text = seen === undefined ? undefined : change(seen.value.text ?? '');
-      if (seen !== undefined && text !== undefined && (await write(seen, text))) return;
-    }
-  };
+      return seen !== undefined && text !== undefined && (await write(seen, text)) ? true : undefined;
+    }));
   const unchanged = ({ _id, value, inkstream }: MirrorDocument) => ({
     _id,
     'value.text': value.text ?? '',
@@ -67,9 +86,16 @@ export async function openMirrorProgram(url: string): Promise<MirrorProgram> {
     mirrors,
     read,
     setField: async (document, field, value) =>
-      void (await mirrors.updateOne({ _id: document }, { $set: { [`value.fields.${field}`]: value } })),
+      void (await untilDone(async () => {
+        const { matchedCount } = await mirrors.updateOne({ _id: document }, { $set: { [`value.fields.${field}`]: value } });
+        return matchedCount > 0 ? true : undefined;
+      })),
     push: async (document, entry) =>
-      void (await mirrors.updateOne({ _id: document }, { $push: { 'value.list': entry } as never })),
+      void (await untilDone(async () => {
+        const withoutIt = { _id: document, 'value.list': { $ne: entry } };
+        const { matchedCount } = await mirrors.updateOne(withoutIt, { $push: { 'value.list': entry } as never });
+        return matchedCount > 0 || (await read(document))?.value.list?.includes(entry) === true ? true : undefined;
+      })),
     setText: (document, change) =>
       guarded(document, change, async (seen, text) => {
         const { matchedCount } = await mirrors.updateOne(
@@ -97,12 +123,18 @@ export async function openMirrorProgram(url: string): Promise<MirrorProgram> {
           },
         );
       }),
-    copy: async (document, to) => {
-      const seen = await read(document);
-      if (seen === undefined) throw new Error(`there is no mirror of ${document}`);
-      await mirrors.insertOne({ ...seen, _id: to });
-      return seen.value;
-    },
+    copy: (document, to) =>
+      untilDone(async () => {
+        const seen = await read(document);
+        if (seen === undefined) return undefined;
+        return mirrors.insertOne({ ...seen, _id: to }).then(
+          () => seen.value,
+          async (error: unknown) => {
+            if (isDuplicate(error)) return (await read(to))?.value;
+            throw error;
+          },
+        );
+      }),
     close: () => client.close(),
   };
 }

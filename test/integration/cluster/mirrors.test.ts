@@ -2,11 +2,21 @@
  * Documents that people type in while a program edits them in MongoDB: gateways, persister and changefeeds as processes, a real broker, and the database at hand.
  */
 
+import { MongoClient } from 'mongodb';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { decodeRecord } from '#shared/journal/record.ts';
 import { orSkip } from '#test/harness/backends.ts';
 import { readMetric } from '#test/harness/metrics.ts';
-import { type MirrorDocument, type MirrorProgram, openMirrorProgram } from '#test/harness/mirror-program.ts';
+import {
+  complaintsAbout,
+  type Copies,
+  editedRoots,
+  editKinds,
+  type Edits,
+  makeEdit,
+  startWriting,
+} from '#test/harness/mirror-edits.ts';
+import { type MirrorProgram, openMirrorProgram } from '#test/harness/mirror-program.ts';
 import type { Had } from '#test/harness/own-engine.ts';
 import { openRawKafka } from '#test/harness/raw-kafka.ts';
 import { type ClusterNode, startTestCluster, type TestCluster } from '#test/harness/test-cluster.ts';
@@ -16,7 +26,7 @@ const startMsMax = 120_000;
 const within = { timeout: 30_000, interval: 20 };
 
 const mirrorRoots = JSON.stringify([
-  { document: 'plain/*', roots: { text: 'text', fields: 'map', list: 'array' } },
+  { document: 'plain/*', roots: editedRoots },
   { document: 'rich/*', roots: { text: 'rich-text' } },
 ]);
 /** So that a takeover takes no longer than a test should. */
@@ -92,53 +102,6 @@ test('CM1: what people type is in the mirror, and a field that a program sets th
   expect(valueOf(ben)).toMatchObject({ text: 'typed', fields: { title: 'the plan' } });
 });
 
-/** Marks that each stand in a text once. What is put in goes behind a `>` and not before a `[`: so no two edits say the same. */
-const mark = (index: number): string => `[${index}]`;
-
-const withMark =
-  (index: number) =>
-  (text: string): string | undefined => {
-    const places = [...text.matchAll(/>(?!\[)/gu)].map(({ index: at }) => at + 1);
-    const at = places[(index * 7919) % Math.max(1, places.length)];
-    return at === undefined ? undefined : text.slice(0, at) + mark(index) + text.slice(at);
-  };
-
-const without =
-  (words: string) =>
-  (text: string): string | undefined =>
-    text.includes(words) ? text.replace(words, '') : undefined;
-
-type Typing = {
-  /** What is in the text of it, in the end: whoever changes a word in the document does so here as well. */
-  readonly typed: string[];
-  readonly stop: () => Promise<void>;
-};
-
-/** Types one word after the other at random places between words, each when the one before is saved. */
-function typing(client: Client, name: string): Typing {
-  const typed: string[] = [];
-  let isOver = false;
-  const type = async (): Promise<void> => {
-    while (!isOver) {
-      const word = `<${name}${typed.length}>`;
-      const places = [...client.text.toJSON().matchAll(/[>\]]/gu)].map(({ index }) => index + 1);
-      client.text.insert(places[(typed.length * 7919) % Math.max(1, places.length)] ?? 0, word);
-      typed.push(word);
-      await client.saved();
-    }
-  };
-  const ended = type();
-  return {
-    typed,
-    stop: async () => {
-      isOver = true;
-      await ended;
-    },
-  };
-}
-
-const timesIn = (text: string, words: string): number => text.split(words).length - 1;
-
 /** How many records of a document there are, by the process that they came from. */
 async function recordsOf({ connection }: TestCluster, document: string): Promise<ReadonlyMap<string, number>> {
   const kafka = await openRawKafka(connection.brokers);
@@ -160,79 +123,7 @@ async function recordsOf({ connection }: TestCluster, document: string): Promise
 const takenIn = (records: ReadonlyMap<string, number>, gateways: ReadonlySet<string>): number =>
   [...records].reduce((sum, [origin, count]) => (gateways.has(origin) ? sum : sum + count), 0);
 
-const kinds = [
-  'field',
-  'text',
-  'entry',
-  'whole',
-  'whole without our field',
-  'deleted and inserted',
-  'in, out and in again',
-  'a field to and fro',
-  'what was just typed',
-  'copied',
-] as const;
-
-const kindOf = (index: number): (typeof kinds)[number] => kinds[index % kinds.length] ?? 'field';
-const marked: ReadonlySet<(typeof kinds)[number]> = new Set([
-  'text',
-  'whole',
-  'whole without our field',
-  'deleted and inserted',
-  'in, out and in again',
-] as const);
-const indicesOf = (edits: number, ...of: readonly (typeof kinds)[number][]): readonly number[] =>
-  Array.from({ length: edits }, (_, index) => index).filter((index) => of.includes(kindOf(index)));
-
-/** The copies that were made, by name, and what they were made of. */
-type Copies = Map<string, MirrorDocument['value']>;
-
-/** What the program does in its `index`th step; resolves with how many of its writes change the document. */
-async function edit(program: MirrorProgram, document: string, index: number, person: Typing, copies: Copies): Promise<number> {
-  const change = withMark(index);
-  switch (kindOf(index)) {
-    case 'field':
-      await program.setField(document, `field${index}`, index);
-      return 1;
-    case 'text':
-      await program.setText(document, change);
-      return 1;
-    case 'entry':
-      await program.push(document, `entry ${index}`);
-      return 1;
-    case 'whole':
-      await program.replace(document, change, 'kept');
-      return 1;
-    case 'whole without our field':
-      await program.replace(document, change, 'left out');
-      return 1;
-    case 'deleted and inserted':
-      await program.deleteAndInsert(document, change);
-      return 1;
-    case 'in, out and in again':
-      for (const step of [change, without(mark(index)), change]) await program.setText(document, step);
-      return 3;
-    case 'a field to and fro':
-      for (const value of ['a', 'b', 'a', `end ${index}`]) await program.setField(document, 'toggled', value);
-      return 4;
-    case 'what was just typed': {
-      const at = person.typed.length - 1;
-      const word = person.typed[at] ?? '';
-      await program.setText(document, (text) => (text.includes(word) ? text.replace(word, word.toUpperCase()) : undefined));
-      person.typed[at] = word.toUpperCase();
-      return 1;
-    }
-    case 'copied': {
-      const name = `${document}-copy-${index}`;
-      copies.set(name, await program.copy(document, name));
-      return 0;
-    }
-  }
-}
-
-type Played = {
-  readonly edits: number;
-  readonly typed: readonly string[];
+type Played = Edits & {
   readonly writes: number;
   readonly gatewayOrigins: ReadonlySet<string>;
   readonly copies: Copies;
@@ -253,35 +144,23 @@ async function play(
   await Promise.all([ada.until('both', () => ada.text.length === 14), ben.saved()]);
   await untilMirrored(program, document, ada);
   const gatewayOrigins = new Set((await recordsOf(cluster, document)).keys());
-  const [first, second] = [typing(ada, 'a'), typing(ben, 'b')] as const;
+  const [first, second] = [startWriting(ada, 'a'), startWriting(ben, 'b')] as const;
   const copies: Copies = new Map();
+  const made = Array.from({ length: edits }, (_, index) => editKinds[index % editKinds.length] ?? 'field');
   let writes = 0;
-  for (let index = 0; index < edits; index++) {
-    writes += await edit(program, document, index, first, copies);
+  for (const [index, kind] of made.entries()) {
+    writes += await makeEdit(program, { document, index, kind }, first, copies);
     await beside(index);
   }
   await Promise.all([first.stop(), second.stop()]);
   const typed = ['<begin>', '<begun>', ...first.typed, ...second.typed];
-  return { edits, typed, writes, gatewayOrigins, copies };
+  return { made, typed, writes, gatewayOrigins, copies };
 }
 
-/** Waits until everything has come to a client, and looks whether each of it is there once. */
-async function expectAllOnce(client: Client, { edits, typed }: Played): Promise<void> {
-  const marks = indicesOf(edits, ...marked).map(mark);
-  const words = [...marks, ...typed];
-  const lastToggle = indicesOf(edits, 'a field to and fro').at(-1);
-  const entries = indicesOf(edits, 'entry').map((index) => `entry ${index}`);
-  const isThere = (): boolean =>
-    fieldOf(client, 'toggled') === `end ${lastToggle}` &&
-    client.doc.getArray('list').length >= entries.length &&
-    words.every((word) => client.text.toJSON().includes(word));
-  await client.until('everything', isThere).catch(() => {}); // what is not there is named below
-  const text = client.text.toJSON();
-  expect(words.filter((word) => timesIn(text, word) !== 1)).toEqual([]);
-  expect(text.length).toBe(words.join('').length);
-  const fields = Object.fromEntries(indicesOf(edits, 'field').map((index) => [`field${index}`, index]));
-  expect(client.doc.getMap('fields').toJSON()).toEqual({ ...fields, toggled: `end ${lastToggle}` });
-  expect(client.doc.getArray('list').toJSON()).toEqual(entries);
+/** Waits until everything has come to a client, and each of it is there once. */
+async function expectAllOnce(client: Client, played: Played): Promise<void> {
+  await client.until('everything', () => complaintsAbout(client.doc, played).length === 0).catch(() => {}); // what is wrong is named below
+  expect(complaintsAbout(client.doc, played)).toEqual([]);
 }
 
 test(
@@ -375,34 +254,6 @@ test('CM5: a changefeed tells how it is, and one that is told to stop ends with 
     within,
   );
   await holder.start();
-
-test('CM13: a mirror that a program inserts where people have typed, and which has none yet, takes nothing of theirs away', async ({
-  skip,
-}) => {
-  const { cluster, program, gateways } = await scene(skip);
-  const [persister] = cluster.persisters;
-  if (persister === undefined) throw new Error('a persister was asked for');
-  const document = 'plain/inserted';
-  const [ada, ben] = [open(gateways[0], document), open(gateways[1], document)] as const;
-  await Promise.all([ada.synced(), ben.synced()]);
-  ada.doc.clientID = 2 ** 31; // like nearly all that are drawn, above those of who has seen nothing
-  persister.freeze(); // or it would write the first mirror
-  onTestFinished(() => persister.thaw());
-  ada.text.insert(0, 'typed.');
-  ada.doc.getMap('fields').set('title', 'theirs');
-  await ada.saved();
-  await program.mirrors.insertOne({ _id: document, value: { text: 'written.', fields: { title: 'its', count: 1 } } });
-  await Promise.all([ada, ben].map((client) => client.until('what was inserted', () => fieldOf(client, 'count') === 1)));
-  persister.thaw();
-  for (const client of [ada, ben]) {
-    expect(client.text.toJSON()).toBe('written.typed.');
-    expect(fieldOf(client, 'title')).toBe('theirs');
-    await untilMirrored(program, document, client);
-  }
-  await program.setField(document, 'title', 'the plan');
-  await ada.until('the next edit', () => fieldOf(ada, 'title') === 'the plan');
-  expect(ada.text.toJSON()).toBe('written.typed.');
-});
 });
 
 test('CM6: documents that are left out have no mirror and take no edits from one, and roots are what a setting says', async ({
@@ -426,6 +277,22 @@ test('CM6: documents that are left out have no mirror and take no edits from one
   const nothing = open(gateways[1], 'left-out/new');
   await nothing.synced();
   expect(nothing.text.toJSON()).toBe('');
+});
+
+test('MI26: a mirror that a program deletes is there again within seconds, while nobody types', async ({ skip }) => {
+  const { cluster, program, gateways } = await scene(skip);
+  const document = 'plain/deleted';
+  const ada = open(gateways[0], document);
+  await ada.synced();
+  ada.text.insert(0, 'still here');
+  await untilMirrored(program, document, ada);
+  const database = await MongoClient.connect(cluster.mongodb.url);
+  onTestFinished(() => database.close());
+  const { deletedCount } = await database.db().collection<{ _id: string }>('mirrors').deleteOne({ _id: document });
+  expect(deletedCount).toBe(1);
+  await untilMirrored(program, document, ada);
+  await program.setField(document, 'title', 'again');
+  await ada.until('the field', () => fieldOf(ada, 'title') === 'again');
 });
 
 test('CM7: an edit that can not be taken leaves the document alone, and is kept aside with its reason', async ({ skip }) => {
@@ -465,13 +332,13 @@ test('CM8: an edit is in the clients soon', { timeout: 120_000 }, async ({ skip 
   await Promise.all([ada.synced(), ben.synced()]);
   ada.text.insert(0, '<begin>');
   await untilMirrored(program, document, ada);
-  const textOf = (index: number): string => `<begin>${Array.from({ length: index + 1 }, (_, each) => mark(each)).join('')}`;
+  const textOf = (index: number): string => `<begin>${Array.from({ length: index + 1 }, (_, each) => `[${each}]`).join('')}`;
   const quiet = await latencies(
     ada,
     (index) => program.mirrors.updateOne({ _id: document }, { $set: { 'value.text': textOf(index) } }),
     (index) => ada.text.toJSON() === textOf(index),
   );
-  const person = typing(ben, 'b');
+  const person = startWriting(ben, 'b');
   const busy = await latencies(
     ada,
     (index) => program.setField(document, 'count', index),
@@ -508,3 +375,31 @@ test(
     }
   },
 );
+
+test('CM13: a mirror that a program inserts where people have typed, and which has none yet, takes nothing of theirs away', async ({
+  skip,
+}) => {
+  const { cluster, program, gateways } = await scene(skip);
+  const [persister] = cluster.persisters;
+  if (persister === undefined) throw new Error('a persister was asked for');
+  const document = 'plain/inserted';
+  const [ada, ben] = [open(gateways[0], document), open(gateways[1], document)] as const;
+  await Promise.all([ada.synced(), ben.synced()]);
+  ada.doc.clientID = 2 ** 31; // like nearly all that are drawn, above those of who has seen nothing
+  persister.freeze(); // or it would write the first mirror
+  onTestFinished(() => persister.thaw());
+  ada.text.insert(0, 'typed.');
+  ada.doc.getMap('fields').set('title', 'theirs');
+  await ada.saved();
+  await program.mirrors.insertOne({ _id: document, value: { text: 'written.', fields: { title: 'its', count: 1 } } });
+  await Promise.all([ada, ben].map((client) => client.until('what was inserted', () => fieldOf(client, 'count') === 1)));
+  persister.thaw();
+  for (const client of [ada, ben]) {
+    expect(client.text.toJSON()).toBe('written.typed.');
+    expect(fieldOf(client, 'title')).toBe('theirs');
+    await untilMirrored(program, document, client);
+  }
+  await program.setField(document, 'title', 'the plan');
+  await ada.until('the next edit', () => fieldOf(ada, 'title') === 'the plan');
+  expect(ada.text.toJSON()).toBe('written.typed.');
+});
