@@ -7,6 +7,7 @@ import * as prng from 'lib0/prng';
 import { expect } from 'vitest';
 import { readFromStoreAlone } from '#test/harness/cold-start.ts';
 import { faultsOf, shuffled, type Fault } from '#test/harness/faults.ts';
+import { createPace } from '#test/harness/pace.ts';
 import { typeInTurns, typeTogether } from '#test/harness/replay.ts';
 import type { TestCluster } from '#test/harness/test-cluster.ts';
 import { pastsOf, readConcurrentTrace, readSequentialTrace } from '#test/harness/traces.ts';
@@ -20,40 +21,6 @@ export type Replay = {
 
 /** How many edits are typed while a process is frozen. */
 const editsMeanwhile = 300;
-
-/** Counts what was typed, and lets faults happen and end by it. */
-function createPace() {
-  let count = 0;
-  let isOver = false;
-  let waiting: { readonly count: number; readonly resolve: () => void }[] = [];
-  const look = (): void => {
-    const due = waiting.filter((one) => isOver || one.count <= count);
-    if (due.length === 0) return;
-    waiting = waiting.filter((one) => !due.includes(one));
-    for (const { resolve } of due) resolve();
-  };
-  return {
-    typed: (): void => {
-      count++;
-      look();
-    },
-    /** Resolves when so many edits were typed, or all. */
-    reaches: (wanted: number): Promise<void> =>
-      new Promise((resolve) => {
-        waiting.push({ count: wanted, resolve });
-        look();
-      }),
-    more: (edits: number): Promise<void> =>
-      new Promise((resolve) => {
-        waiting.push({ count: count + edits, resolve });
-        look();
-      }),
-    over: (): void => {
-      isOver = true;
-      look();
-    },
-  };
-}
 
 /** Faults drawn from all kinds, as many as are wanted, each kind once before any comes again. */
 function draw(kinds: readonly Fault[], count: number, random: prng.PRNG): readonly Fault[] {
@@ -97,7 +64,7 @@ export async function replayInCluster(
     const happen = async (): Promise<number> => {
       let happened = 0;
       // Authors who type at once wait for one another: one of them cut off would hold up the other, and with him the end of it.
-      const kinds = faultsOf(cluster, () => pace.more(editsMeanwhile)).filter(
+      const kinds = faultsOf(cluster, { typed: () => pace.more(editsMeanwhile) }).filter(
         ({ cutsPeopleOff }) => name === 'automerge-paper' || cutsPeopleOff === undefined,
       );
       for (const fault of draw(kinds, faults, random)) {
@@ -108,7 +75,7 @@ export async function replayInCluster(
     };
     const happening = happen();
     const type = name === 'automerge-paper' ? typeAlone : typeAtOnce;
-    const { text } = await type(name, clients, pace.typed);
+    const { text } = await type(name, clients, pace.step);
     pace.over();
     const happened = await happening;
     const ends = (client: Client): Promise<void> =>

@@ -15,10 +15,19 @@ export type Fault = {
   readonly cutsPeopleOff?: true;
 };
 
-const crash = (node: ClusterNode): Fault => ({
+/** What a fault lasts for. */
+export type Meanwhile = {
+  /** Others have typed on. */
+  readonly typed: () => Promise<void>;
+  /** Somebody has taken in what a program edits from now on. Nothing, if not given. */
+  readonly takenIn?: () => Promise<void>;
+};
+
+const crash = (node: ClusterNode, meanwhile = async (): Promise<void> => {}): Fault => ({
   name: `${node.name} killed`,
   happen: async () => {
     await node.kill();
+    await meanwhile();
     await node.start();
   },
 });
@@ -31,22 +40,27 @@ const restart = (node: ClusterNode): Fault => ({
   },
 });
 
-/** Thawed once somebody has typed on: what it missed is then news to it. */
+/** Thawed once the others have gone on: what it missed is then news to it. */
 const freeze = (node: ClusterNode, meanwhile: () => Promise<void>): Fault => ({
   name: `${node.name} frozen`,
   happen: async () => {
     node.freeze();
-    await meanwhile();
-    node.thaw();
+    try {
+      await meanwhile();
+    } finally {
+      node.thaw();
+    }
   },
 });
 
-/** Every kind of fault there is, for each process of this cluster. `meanwhile` lasts as long as a freeze. */
-export function faultsOf(cluster: TestCluster, meanwhile: () => Promise<void>): readonly Fault[] {
-  const { gateways, persisters, kafka, mongodb } = cluster;
+/** Every kind of fault there is, for each process of this cluster. */
+export function faultsOf(cluster: TestCluster, { typed, takenIn = async () => {} }: Meanwhile): readonly Fault[] {
+  const { gateways, persisters, changefeeds, kafka, mongodb } = cluster;
   return [
-    ...gateways.flatMap((node) => [crash(node), restart(node), { ...freeze(node, meanwhile), cutsPeopleOff: true as const }]),
-    ...persisters.flatMap((node) => [crash(node), restart(node), freeze(node, meanwhile)]),
+    ...gateways.flatMap((node) => [crash(node), restart(node), { ...freeze(node, typed), cutsPeopleOff: true as const }]),
+    ...persisters.flatMap((node) => [crash(node), restart(node), freeze(node, typed)]),
+    // Until another one has taken over: it starts, or thaws, when its lease is somebody else's.
+    ...changefeeds.flatMap((node) => [crash(node, takenIn), restart(node), freeze(node, takenIn)]),
     {
       name: 'the broker killed',
       happen: async () => {
@@ -75,11 +89,13 @@ export function faultsOf(cluster: TestCluster, meanwhile: () => Promise<void>): 
   ];
 }
 
-/** Each of them once: of the gateways, and of the persisters, one of chance is hit. */
-export function kindsOfFaults(cluster: TestCluster, meanwhile: () => Promise<void>, random: prng.PRNG): readonly Fault[] {
-  const { gateways, persisters } = cluster;
+/** Each of them once: of the gateways, the persisters and the changefeeds one of chance is hit. */
+export function kindsOfFaults(cluster: TestCluster, meanwhile: Meanwhile, random: prng.PRNG): readonly Fault[] {
+  const oneOf = (nodes: readonly ClusterNode[]): readonly ClusterNode[] =>
+    nodes.length === 0 ? [] : [prng.oneOf(random, [...nodes])];
+  const { gateways, persisters, changefeeds } = cluster;
   return faultsOf(
-    { ...cluster, gateways: [prng.oneOf(random, [...gateways])], persisters: [prng.oneOf(random, [...persisters])] },
+    { ...cluster, gateways: oneOf(gateways), persisters: oneOf(persisters), changefeeds: oneOf(changefeeds) },
     meanwhile,
   );
 }

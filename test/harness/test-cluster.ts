@@ -5,6 +5,9 @@
  * network can fail as well.
  */
 
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { KafkaConnection } from '#shared/journal/kafka/connection.ts';
 import { provisionForTests } from '#test/harness/kafka-topics.ts';
 import type { Had } from '#test/harness/own-engine.ts';
@@ -20,6 +23,8 @@ export type ClusterNode = {
   readonly wsUrl: string;
   /** The process that runs now, or the last one that did. */
   readonly process: () => Server;
+  /** What all processes that it has been said so far. */
+  readonly diagnostics: () => string;
   /** kill -9. */
   readonly kill: () => Promise<void>;
   /** SIGTERM. Resolves with the exit code. */
@@ -56,22 +61,35 @@ export type TestClusterOptions = {
 
 type Service = 'gateway' | 'persister' | 'changefeed';
 
+const diagnosticsCharactersMax = 20_000_000;
+
 async function startNode(name: string, service: Service, settings: Settings): Promise<ClusterNode> {
   let server = await startServer({ service, settings });
   const { port } = server;
+  let said = '';
   return {
     name,
     url: server.url,
     wsUrl: server.wsUrl,
     process: () => server,
+    diagnostics: () => said + server.stderr(),
     kill: () => server.kill(),
     stop: () => server.stop(),
     start: async () => {
+      said = (said + server.stderr()).slice(-diagnosticsCharactersMax);
       server = await startServer({ service, settings, port });
     },
     freeze: () => void process.kill(server.pid, 'SIGSTOP'),
     thaw: () => void process.kill(server.pid, 'SIGCONT'),
   };
+}
+
+/** Writes what each process has said into a file of its own. Resolves with the directory. */
+export async function saveDiagnostics({ gateways, persisters, changefeeds }: TestCluster): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'inkstream-diagnostics-'));
+  for (const { name, diagnostics } of [...gateways, ...persisters, ...changefeeds])
+    await writeFile(join(directory, `${name.replace(' ', '-')}.log`), diagnostics());
+  return directory;
 }
 
 /** Starts a cluster. The caller removes it. What can't be had here is a value. */

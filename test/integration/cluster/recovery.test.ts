@@ -2,14 +2,13 @@
  * What only happens to clusters: a journal that is away, a database from yesterday, records that are gone when a frozen gateway wakes, people on other gateways.
  */
 
-import { isDeepStrictEqual } from 'node:util';
-import { type Document, MongoClient } from 'mongodb';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { parseDocumentName } from '#shared/document/name.ts';
 import { type Kafka, openKafka } from '#shared/journal/kafka.ts';
 import { systemClock } from '#shared/runtime/clock.ts';
 import { orSkip } from '#test/harness/backends.ts';
 import { readFromStoreAlone } from '#test/harness/cold-start.ts';
+import { backUp, restore } from '#test/harness/database-backup.ts';
 import { silentLogger } from '#test/harness/memory-gateway.ts';
 import type { Had } from '#test/harness/own-engine.ts';
 import { busyPersister } from '#test/harness/provocation.ts';
@@ -62,46 +61,6 @@ function partitionOf(journal: Kafka['journal'], document: string): number {
 const type = (client: Client, text: string): void => client.text.insert(client.text.length, text);
 const has = (client: Client, text: string): Promise<void> =>
   client.until(`the text ${JSON.stringify(text)}`, () => client.text.toJSON().includes(text));
-
-/**
- * Everything in the database, by collection, as a backup of one moment has it. Persisters are at work: read while a head moves, there would be a head without its snapshot, or
- * neither a head nor the segments that were deleted behind it. So it is read again when one has moved.
- */
-async function dump(url: string) {
-  const client = await MongoClient.connect(url);
-  const heads = (): Promise<Document[]> => client.db().collection('documents').find().sort({ _id: 1 }).toArray();
-  const readAll = async () => {
-    const collections = await client.db().collections();
-    // What is named after what names it.
-    const last = ['segmentParts', 'segments', 'snapshots'];
-    collections.sort((a, b) => last.indexOf(a.collectionName) - last.indexOf(b.collectionName));
-    const dumped: { readonly name: string; readonly documents: Document[] }[] = [];
-    for (const one of collections) dumped.push({ name: one.collectionName, documents: await one.find().toArray() });
-    return dumped;
-  };
-  try {
-    for (;;) {
-      const before = await heads();
-      const dumped = await readAll();
-      if (isDeepStrictEqual(before, await heads())) return dumped;
-    }
-  } finally {
-    await client.close();
-  }
-}
-
-/** Puts the database back to what a dump has, and to nothing else. */
-async function restore(url: string, dumped: Awaited<ReturnType<typeof dump>>): Promise<void> {
-  const client = await MongoClient.connect(url);
-  try {
-    for (const collection of await client.db().collections()) await collection.deleteMany({});
-    for (const { name, documents } of dumped) {
-      if (documents.length > 0) await client.db().collection(name).insertMany(documents);
-    }
-  } finally {
-    await client.close();
-  }
-}
 
 test(
   'CL51: people on different gateways see each other’s text and each other, and that one leaves, is drained away, or dies',
@@ -206,7 +165,7 @@ test('CL53: a database that is put back to an earlier time is caught up from Kaf
   for (let i = 0; i < 30; i++) type(ada, `early ${i}. `);
   await ada.saved();
   expect(await stored()).toContain('early 29. ');
-  const yesterday = await dump(mongodb.url);
+  const yesterday = await backUp(mongodb.url);
   for (let i = 0; i < 30; i++) type(ben, `late ${i}. `);
   type(cem, 'late, and nothing since. ');
   await Promise.all([ben, cem].map((client) => client.saved()));
