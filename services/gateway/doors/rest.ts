@@ -176,12 +176,20 @@ function answerLook(look: JsonLook, conditions: Conditions): HttpAnswer {
 /** What of the document is not in the answer, as a JSON list in ASCII. */
 function unrepresentedHeader(lines: readonly string[]): Readonly<Record<string, string>> {
   if (lines.length === 0) return {};
-  const ascii = (list: readonly string[]): string =>
-    JSON.stringify(list).replaceAll(/[^\x20-\x7e]/gu, (one) => one.split('').map(escaped).join(''));
-  let shown = lines;
-  while (shown.length > 0 && ascii(shown).length > unrepresentedBytesMax) shown = shown.slice(0, -1);
-  return { 'inkstream-unrepresented': ascii(shown.length < lines.length ? [...shown, `${lines.length} in all`] : shown) };
+  const shown: string[] = [];
+  let bytes = 0;
+  for (const line of lines) {
+    if (line.length > unrepresentedBytesMax) break;
+    const text = asciiOf(line);
+    if ((bytes += text.length + ','.length) > unrepresentedBytesMax) break;
+    shown.push(text);
+  }
+  if (shown.length < lines.length) shown.push(`"${lines.length} in all"`);
+  return { 'inkstream-unrepresented': `[${shown.join(',')}]` };
 }
+
+const asciiOf = (line: string): string =>
+  JSON.stringify(line).replaceAll(/[^\x20-\x7e]/gu, (one) => one.split('').map(escaped).join(''));
 
 const escaped = (unit: string): string => String.raw`\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 

@@ -176,15 +176,20 @@ function readInset(type: SharedType, place: Place, reading: Reading): JsonValue 
 }
 
 const notesMax = 100;
+const noteCharactersMax = 1_000;
 
 function gatherNotes(): { readonly note: Note; readonly lines: () => readonly string[] } {
   const lines: string[] = [];
   let more = 0;
   return {
     note: (place, what) => {
-      if (lines.length < notesMax) lines.push(`${describePlace(place)}: ${what}`);
+      if (lines.length < notesMax) lines.push(shortened(`${describePlace(place)}: ${what}`));
       else more++;
     },
     lines: () => (more > 0 ? [...lines, `and ${more} more`] : lines),
   };
 }
+
+/** Keys, of which there may be one in it, have any length. */
+const shortened = (line: string): string =>
+  line.length > noteCharactersMax ? `${line.slice(0, noteCharactersMax).toWellFormed()}…` : line;

@@ -176,6 +176,13 @@ describe('a document as JSON', () => {
     expect(unrepresented[100]).toBe('and 50 more');
   });
 
+  test('DJ35: what is said of what can not be represented is short, however long its names are', () => {
+    const { unrepresented } = read((document) => document.getMap('t').set('k'.repeat(1_000_000), 1), { t: 'text' });
+    expect(unrepresented).toHaveLength(1);
+    expect(unrepresented[0]).toMatch(/^t: the entry "k+…$/u);
+    expect(unrepresented[0]?.length).toBeLessThan(1_100);
+  });
+
   test('DJ4: what is nested too deeply is named, and stops nobody', () => {
     const { value, unrepresented } = read((document) => {
       let map = document.getMap('deep');

@@ -137,6 +137,15 @@ test('JD4: what of the document is not in the JSON is said in a header', async (
   expect(many.at(-1)).toBe('100 in all');
 });
 
+test('JD26: what is said of the document in a header costs no more than the header holds', { timeout: 10_000 }, async () => {
+  const told = tell();
+  const { url } = await start(told);
+  const long = Array.from({ length: 100 }, () => 'ä'.repeat(100_000));
+  told.look = found('{}', '"one"', ['a: short', ...long]);
+  const header = (await fetch(url + pathOf('a'))).headers.get('inkstream-unrepresented');
+  expect(header).toBe('["a: short","101 in all"]');
+});
+
 test('JD5: what there is not is 404, and JSON that can not be had is 422', async () => {
   const told = tell();
   const { url } = await start(told);
