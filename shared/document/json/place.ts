@@ -22,10 +22,18 @@ const identifier = /^[\p{L}_][\p{L}\p{N}_-]*$/u;
 const stepCharactersMax = 60;
 
 /** As in a program: `map.list[3].title`. */
-export function describePlace(place: Place): string {
+function describePlace(place: Place): string {
   const before = place.within === undefined ? '' : describePlace(place.within);
   if (typeof place.step === 'number') return `${before}[${place.step}]`;
   const step = place.step.length > stepCharactersMax ? `${place.step.slice(0, stepCharactersMax)}…` : place.step;
   if (!identifier.test(step)) return `${before}[${JSON.stringify(step)}]`;
   return before === '' ? step : `${before}.${step}`;
+}
+
+const saidCharactersMax = 1_000;
+
+/** What there is to say of a place, in a line: names in it may have any length, and it has not. */
+export function saidOf(place: Place, what: string): string {
+  const line = `${describePlace(place)}: ${what}`;
+  return line.length > saidCharactersMax ? `${line.slice(0, saidCharactersMax).toWellFormed()}…` : line;
 }

@@ -7,7 +7,7 @@
 
 import type { SharedType } from './items.ts';
 import type { Budget } from './myers.ts';
-import { describePlace, type Place } from './place.ts';
+import { saidOf, type Place } from './place.ts';
 import type { Reading } from './runs.ts';
 import { jsonBytes, type JsonValue } from './value.ts';
 
@@ -38,7 +38,7 @@ export type Planning = {
 
 /** Keeps the first reason. */
 export function refuse(planning: Planning, place: Place, reason: string): void {
-  if (planning.refused === '') planning.refused = `${describePlace(place)}: ${reason}`;
+  if (planning.refused === '') planning.refused = saidOf(place, reason);
 }
 
 /** Counts `old` as gone and `value` as come; undefined for nothing. */

@@ -11,7 +11,7 @@ import { loadQuietly } from '../quiet-document.ts';
 import { currentContent, liveEntries, liveItems, type SharedType } from './items.ts';
 import { named, shownKey } from './names.ts';
 import { elementForm, fragmentForm, readElement, readNodes } from './nodes.ts';
-import { describePlace, depthMax, inside, rootPlace, type Place } from './place.ts';
+import { depthMax, inside, rootPlace, saidOf, type Place } from './place.ts';
 import { fromPlain, tooDeep, type Note } from './plain.ts';
 import { inferredKind, type RootKind } from './roots.ts';
 import { isUnformatted, readRuns, runsForm, stringOf, type Reading, type Run } from './runs.ts';
@@ -176,20 +176,15 @@ function readInset(type: SharedType, place: Place, reading: Reading): JsonValue 
 }
 
 const notesMax = 100;
-const noteCharactersMax = 1_000;
 
 function gatherNotes(): { readonly note: Note; readonly lines: () => readonly string[] } {
   const lines: string[] = [];
   let more = 0;
   return {
     note: (place, what) => {
-      if (lines.length < notesMax) lines.push(shortened(`${describePlace(place)}: ${what}`));
+      if (lines.length < notesMax) lines.push(saidOf(place, what));
       else more++;
     },
     lines: () => (more > 0 ? [...lines, `and ${more} more`] : lines),
   };
 }
-
-/** Keys, of which there may be one in it, have any length. */
-const shortened = (line: string): string =>
-  line.length > noteCharactersMax ? `${line.slice(0, noteCharactersMax).toWellFormed()}…` : line;

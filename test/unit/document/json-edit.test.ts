@@ -503,6 +503,13 @@ describe('what is refused', () => {
     expect(refusal(document, literal)).toContain(reason);
   });
 
+  test('DJ35: the reason is short, however long the names in it are', () => {
+    const long = 'k'.repeat(1_000_000);
+    const reason = refusal(document, { ...same, text: [{ insert: 'a', [long]: 1 }] });
+    expect(reason).toMatch(/^text\[0\]: a run is .* \("k+…$/u);
+    expect(reason.length).toBeLessThan(1_100);
+  });
+
   test('DJ23: what can not be made may stay, and may go', () => {
     expect(refusal(document, { ...same, list: [1, 2] })).toBe('operations');
     expect(refusal(document, { ...same, map: {} })).toBe('operations');
