@@ -20,6 +20,7 @@ import { createClients } from './clients.ts';
 import { type ChangefeedConfig, readConfig } from './config.ts';
 import { createDoubts } from './doubts.ts';
 import { registerChangefeedMetrics } from './metrics.ts';
+import { createRestore } from './missing-mirrors.ts';
 import type { TakeContext } from './take-context.ts';
 import { createTakeIn } from './taking-in.ts';
 import { takeEdit } from './translate.ts';
@@ -50,7 +51,12 @@ async function run(config: ChangefeedConfig, logger: Logger): Promise<void> {
     origin: holder,
     makeRev: randomUUID,
   };
-  const takeIn = createTakeIn((document) => takeEdit(document, take), { hasMirror: hasMirror(config), logger, metrics });
+  const takeIn = createTakeIn((document) => takeEdit(document, take), {
+    hasMirror: hasMirror(config),
+    restore: createRestore(take),
+    logger,
+    metrics,
+  });
   const watch: Watch = createWatch({
     changes,
     leases,

@@ -4,6 +4,7 @@ import type { DocumentName } from '#shared/document/name.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 
 import type { TakeIn } from './looks.ts';
+import type { Restore } from './missing-mirrors.ts';
 import type { Taken } from './translate.ts';
 
 /** Called as things happen; must not throw. */
@@ -24,11 +25,12 @@ export function createTakeIn(
   takeOne: (document: DocumentName) => Promise<Taken>,
   parts: {
     readonly hasMirror: (document: DocumentName) => boolean;
+    readonly restore: Restore;
     readonly logger: Logger;
     readonly metrics: TakingMetrics;
   },
 ): TakeIn {
-  const { hasMirror, logger, metrics } = parts;
+  const { hasMirror, restore, logger, metrics } = parts;
   return async (document) => {
     if (!hasMirror(document)) return 'done';
     for (let step = 0; step < stepsMax; step++) {
@@ -36,6 +38,8 @@ export function createTakeIn(
       switch (taken.kind) {
         case 'clean':
           return 'done';
+        case 'missing':
+          return restore(document, taken.rev);
         case 'again':
           break;
         case 'taken':

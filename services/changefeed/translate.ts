@@ -27,14 +27,16 @@ import {
 import { updatesOf, type SeenState } from '#shared/mirror/base.ts';
 import { bytesApplied, confirmed, nextBookkeeping, nextState } from '#shared/mirror/history.ts';
 import type { EditAnswer } from '#shared/mirror/work.ts';
-import type { Bookkeeping, Guard, Mirror, MirrorState, RefusedEdit, Remarks, StoredValue } from '#shared/store/mirrors.ts';
+import type { Bookkeeping, Guard, Mirror, MirrorState, RefusedEdit, Remarks, Rev, StoredValue } from '#shared/store/mirrors.ts';
 
 import { findBase, readBeside, type WaitReason } from './author-base.ts';
 import type { TakeContext } from './take-context.ts';
 
 export type Taken =
-  /** There is no mirror, or nobody has edited it. */
+  /** Nobody has edited the mirror; or there never was one. */
   | { readonly kind: 'clean' }
+  /** There was a mirror, with a state that has this rev, and somebody has deleted it. */
+  | { readonly kind: 'missing'; readonly rev: Rev }
   /** The edit is in the journal, at `offset`, and this is remembered. */
   | { readonly kind: 'taken'; readonly offset: Offset }
   /** The edit is kept aside, and the document is as it was. */
@@ -48,7 +50,7 @@ export type Taken =
 type Found = { readonly state: MirrorState | undefined; readonly mirror: Mirror; readonly own: Bookkeeping | undefined };
 
 /**
- * Does one thing towards the document's having what was written into its mirror: call it until it says `clean`. Any number of processes may.
+ * Does one thing towards the document's having what was written into its mirror: call it until it says `clean` or `missing`. Any number of processes may.
  * Rejects with `StoreUnavailable` and `JournalUnavailable`; whatever was done until then is found by the next call.
  */
 export async function takeEdit(document: DocumentName, context: TakeContext): Promise<Taken> {
@@ -66,7 +68,7 @@ async function takeOnce(document: DocumentName, context: TakeContext): Promise<T
   const mirror = await mirrors.readMirror(document);
   const own = mirror === undefined ? undefined : ownBookkeeping(document, mirror);
   if (state?.next.intent !== undefined) return finish(document, state, mirror, own, context);
-  if (mirror === undefined) return { kind: 'clean' };
+  if (mirror === undefined) return state === undefined ? { kind: 'clean' } : { kind: 'missing', rev: state.rev };
   if (state !== undefined && own !== undefined && wasHalfWritten(state, own)) return complete(document, state, mirror, context);
   if (own !== undefined && isClean(document, mirror, own)) return { kind: 'clean' };
   return decide(document, { state, mirror, own }, context);

@@ -192,6 +192,7 @@ async function takeAll(document: DocumentName, context: JsonContext): Promise<Ex
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const taken = await takeEdit(document, context);
     if (taken.kind === 'clean' || taken.kind === 'refused') return taken;
+    if (taken.kind === 'missing') return { kind: 'clean' };
     if (taken.kind === 'wait') await pause(context.clock, waitMs);
   }
   throw tooBusy(document);

@@ -19,6 +19,8 @@ export type MirrorLimits = {
   readonly refusedBytesMax: number;
   /** How long an edit waits to hear which of two bases its author saw, in milliseconds: whoever writes a mirror says so right after. */
   readonly doubtMs: number;
+  /** How long a mirror that a program has deleted stays away, in milliseconds: who deletes one and inserts another has done so by then. */
+  readonly missingMs: number;
 };
 
 export const mirrorLimits: MirrorLimits = {
@@ -30,4 +32,5 @@ export const mirrorLimits: MirrorLimits = {
   refusedMax: 5,
   refusedBytesMax: 2 * mebibyte,
   doubtMs: 2_000,
+  missingMs: 1_000,
 };

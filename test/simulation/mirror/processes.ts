@@ -2,6 +2,7 @@
 
 import { createClients } from '#changefeed/clients.ts';
 import { createDoubts } from '#changefeed/doubts.ts';
+import { restoreMirror } from '#changefeed/missing-mirrors.ts';
 import type { TakeContext } from '#changefeed/take-context.ts';
 import { takeEdit } from '#changefeed/translate.ts';
 import { compactDocument, retireCovered } from '#persister/compaction.ts';
@@ -47,6 +48,7 @@ export async function startChangefeed(world: World): Promise<Process> {
     for (;;) {
       for (const document of await ports.mirrors.listDocuments(undefined, 100)) {
         const taken = await takeEdit(document, context);
+        if (taken.kind === 'missing') await restoreMirror(document, context);
         if (taken.kind !== 'clean' && taken.kind !== 'wait') world.log.push(`${name}: ${document} ${JSON.stringify(taken)}`);
       }
     }

@@ -17,6 +17,7 @@ function taking(given: readonly Taken[], last: Taken = { kind: 'clean' }, has = 
     },
     {
       hasMirror: () => has,
+      restore: async (_, rev) => (rev === 'gone' ? 'done' : 'again'),
       logger: silentLogger,
       metrics: {
         taken: () => void counts.taken++,
@@ -55,4 +56,14 @@ test('CM6: of a document that is left out nothing is taken', async () => {
   const { takeIn, counts } = taking([], { kind: 'taken', offset: 1 }, false);
   expect(await takeIn(document)).toBe('done');
   expect(counts.asked).toBe(0);
+});
+
+test('MI26: a mirror that is missing is written again, and looked at again until it is', async () => {
+  expect(
+    await taking([
+      { kind: 'taken', offset: 1 },
+      { kind: 'missing', rev: 'gone' },
+    ]).takeIn(document),
+  ).toBe('done');
+  expect(await taking([{ kind: 'missing', rev: 'not yet' }]).takeIn(document)).toBe('again');
 });

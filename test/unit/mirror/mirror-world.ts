@@ -117,7 +117,7 @@ export function createMirrorWorld(
       const said: Taken[] = [];
       for (;;) {
         const taken = await takeEdit(document, take);
-        if (taken.kind === 'clean') return said;
+        if (taken.kind === 'clean' || taken.kind === 'missing') return said;
         said.push(taken);
         if (taken.kind === 'wait' || said.length > 20) return said;
       }
