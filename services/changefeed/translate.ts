@@ -26,6 +26,7 @@ import {
 } from '#shared/mirror/bookkeeping.ts';
 import { updatesOf, type SeenState } from '#shared/mirror/base.ts';
 import { bytesApplied, confirmed, nextBookkeeping, nextState } from '#shared/mirror/history.ts';
+import { bytesOfMirror, fitted } from '#shared/mirror/room.ts';
 import type { EditAnswer } from '#shared/mirror/work.ts';
 import type { Bookkeeping, Guard, Mirror, MirrorState, RefusedEdit, Remarks, Rev, StoredValue } from '#shared/store/mirrors.ts';
 
@@ -194,6 +195,9 @@ function tooMuch(
   return `edits of ${applied} bytes were taken in since this mirror was written: once it is written again more can be taken in`;
 }
 
+const noRoom =
+  'what others have in this mirror beside the value leaves no room for what has to be kept of the edit until it is in the document';
+
 /** Steps 3 and 4, and on. */
 async function store(
   document: DocumentName,
@@ -207,11 +211,12 @@ async function store(
   const valueHash = hashOfValue(mirror.value);
   const intent = answer.kind === 'operations' ? { update: answer.update, valueHash } : undefined;
   const { state, next } = succeed(document, found, seen, { intent, valueHash }, context);
+  const inkstream = { ...next, ...remarksOf(mirror) };
+  if (bytesOfMirror(mirror.value, inkstream) > mirror.roomBytes) return refuse(document, found, seen, noRoom, context);
   if (!(await mirrors.writeState(document, found.state?.rev, state))) {
     clients.forget(document);
     return { kind: 'again' };
   }
-  const inkstream = { ...next, ...remarksOf(mirror) };
   if (!(await mirrors.writeBookkeeping(document, mirror.guard, inkstream))) {
     clients.forget(document);
     return { kind: 'again' };
@@ -231,7 +236,13 @@ async function refuse(
 ): Promise<Taken> {
   const { mirrors, work, roots, clock, limits } = context;
   const { mirror } = found;
-  const { value, omitted, unrepresented } = await work.show({ updates: updatesOf(seen), roots: roots(document) });
+  const { refused } = remarksOf(mirror);
+  const whole = {
+    shown: await work.show({ updates: updatesOf(seen), roots: roots(document) }),
+    refused: withRefused(refused, { reason, time: clock.now(), value: mirror.value }, limits),
+  };
+  const { shown, refused: kept } = fitted(mirror.roomBytes, seen.applied, whole, mirrors.form);
+  const { value, omitted, unrepresented } = shown;
   const { state, next } = succeed(
     document,
     found,
@@ -240,8 +251,6 @@ async function refuse(
     context,
   );
   if (!(await mirrors.writeState(document, found.state?.rev, state))) return { kind: 'again' };
-  const { refused } = remarksOf(mirror);
-  const kept = withRefused(refused, { reason, time: clock.now(), value: mirror.value }, limits);
   const contents = { value, inkstream: { ...next, refused: kept, unrepresented } };
   const isWritten = await mirrors.replaceMirror(document, mirror.guard, mirror.value, contents);
   return isWritten ? { kind: 'refused', reason } : { kind: 'again' };

@@ -30,7 +30,8 @@ import type { Head, Store } from '#shared/store/store.ts';
 import { readSnapshot } from './base.ts';
 import { hashOfValue, isClean, ownBookkeeping, sameSnapshot, sealed, versionOf } from './bookkeeping.ts';
 import { appliedTo, confirmed, nextState, reachOf, type HistoryLimits } from './history.ts';
-import type { MirrorWork, ShownValue } from './work.ts';
+import { fitted, type Fitted } from './room.ts';
+import type { MirrorWork } from './work.ts';
 
 export type RewriteContext = {
   readonly mirrors: MirrorStore;
@@ -89,14 +90,16 @@ export async function rewriteMirror(document: DocumentName, context: RewriteCont
   const updates = made === undefined ? await readSnapshot(store, document, snapshot) : [made];
   if (updates === undefined) return { kind: 'not-now', why: 'overtaken' };
   const shown = await work.show({ updates, roots: roots(document) });
-  return write(document, { state, mirror, own }, head, shown, context);
+  const whole = { shown, refused: mirror?.inkstream?.refused ?? [] };
+  const contents = mirror === undefined ? whole : fitted(mirror.roomBytes, [], whole, mirrors.form);
+  return write(document, { state, mirror, own }, head, contents, context);
 }
 
 async function write(
   document: DocumentName,
   { state, mirror, own }: Found,
   head: Head,
-  { value, omitted, unrepresented }: ShownValue,
+  { shown: { value, omitted, unrepresented }, refused }: Fitted,
   { mirrors, store, limits, makeRev }: RewriteContext,
 ): Promise<Rewritten> {
   const before = versionBefore(document, { state, own }, makeRev);
@@ -117,7 +120,7 @@ async function write(
 
   const standing = await store.readHead(document); // after the state has named its snapshot, and before anybody can see a mirror of it
   const isHead = standing !== undefined && sameSnapshot(standing, head);
-  const remarks: Remarks = { refused: mirror?.inkstream?.refused ?? [], unrepresented };
+  const remarks: Remarks = { refused, unrepresented };
   const contents = { value, inkstream: { ...next, ...remarks } };
   const isWritten =
     isHead &&

@@ -8,6 +8,7 @@
 import { editDistance, editOperations } from '#shared/document/json/edit.ts';
 import { readDocumentJson } from '#shared/document/json/read.ts';
 import type { RootKind } from '#shared/document/json/roots.ts';
+import type { JsonMap } from '#shared/document/json/value.ts';
 import { storedUpdateLimits } from '#shared/document/limits.ts';
 import { scanUpdate } from '#shared/document/scan.ts';
 import type { StoredValue, ValueForm } from '#shared/store/mirrors.ts';
@@ -72,15 +73,26 @@ function unusedClient(known: ReadonlyMap<number, number>, isBlind: boolean, fres
   return client;
 }
 
+/** A value as it is stored, or why there is no form for it: it would be tried again for ever. */
+function encodeIfPossible(value: JsonMap, form: ValueForm): StoredValue | string {
+  try {
+    return form.encode(value);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return error.message;
+  }
+}
+
 /** Does the work in this thread. `valueBytesMax`: the largest value that a mirror holds, as it is stored. */
 export function createMirrorWork(form: ValueForm, valueBytesMax: number): MirrorWork {
   const show = async ({ updates, roots }: Base): Promise<ShownValue> => {
     const { value, unrepresented } = readDocumentJson(updates, roots);
-    const stored = form.encode(value);
+    const without = (omitted: string): ShownValue => ({ value: form.encode(undefined), omitted, unrepresented });
+    const stored = encodeIfPossible(value, form);
+    if (typeof stored === 'string') return without(`the document as JSON can't be stored: ${stored}`);
     const bytes = stored.bytes.byteLength;
     if (bytes <= valueBytesMax) return { value: stored, omitted: undefined, unrepresented };
-    const omitted = `the document has ${bytes} bytes as JSON, and a mirror holds at most ${valueBytesMax}`;
-    return { value: form.encode(undefined), omitted, unrepresented };
+    return without(`the document has ${bytes} bytes as JSON, and a mirror holds at most ${valueBytesMax}`);
   };
   return {
     show,

@@ -24,6 +24,7 @@ import { DocumentSequence } from 'mongodb/lib/cmap/commands.js';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { equalJson, type JsonMap } from '#shared/document/json/value.ts';
+import { bytesOfMirror } from '#shared/mirror/room.ts';
 import { connectionLimits, openConnection } from '#shared/store/mongo/connection.ts';
 import { createMongoMirrors } from '#shared/store/mongo/mirrors.ts';
 import { openDatabase } from '#shared/store/mongo.ts';
@@ -359,6 +360,27 @@ if (had.kind === 'missing') {
       const state = { ...stateOf('one'), history: [{ snapshot: { upto: 1, sha256: '' }, applied: inkstream.applied }] };
       await expect(mirrors.writeState(document, undefined, state)).rejects.toThrow(tooLarge);
       expect((await read(mirrors)).inkstream?.rev).toBe('one');
+    });
+
+    test('MS13: how much room others leave is known, and what is reckoned to fit in there is stored', async () => {
+      const { db, mirrors } = await make();
+      const collection = db.collection<{ _id: string } & Document>('mirrors');
+      await mirrors.insertMirror(document, contentsOf(mirrors, 'one'));
+      const alone = await read(mirrors);
+      expect(alone.roomBytes).toBeGreaterThan(16 * mebibyte - 100);
+      expect(alone.roomBytes).toBeLessThanOrEqual(16 * mebibyte);
+      await collection.updateOne({ _id: document }, { $set: { others: new Binary(new Uint8Array(12 * mebibyte)) } });
+      const crowded = await read(mirrors);
+      expect(crowded.roomBytes).toBeGreaterThan(4 * mebibyte - 200);
+      expect(crowded.roomBytes).toBeLessThanOrEqual(4 * mebibyte - 20);
+      const value = stored({ a: 'x'.repeat(2 * mebibyte) });
+      const bookkeeping = plainInkstream('two');
+      const left = crowded.roomBytes - bytesOfMirror(value, bookkeeping);
+      const inkstream = { ...bookkeeping, applied: [{ update: new Uint8Array(left - 200), offset: 1 }] };
+      expect(bytesOfMirror(value, inkstream)).toBeLessThanOrEqual(crowded.roomBytes);
+      expect(await mirrors.replaceMirror(document, crowded.guard, crowded.value, { value, inkstream })).toBe(true);
+      const [whole] = await collection.find({ _id: document }, { raw: true }).toArray();
+      expect((whole as unknown as Buffer).byteLength).toBeLessThanOrEqual(16 * mebibyte);
     });
 
     test('MS9: ids that are no names are left out, in whatever pages they come', async () => {
