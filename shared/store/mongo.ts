@@ -73,7 +73,7 @@ export async function openDatabase(options: MongoStoreOptions): Promise<Database
   return {
     store: createStore(connection, segmentBytesMax, createSlices(clock, sliceMs)),
     mirrors: createMongoMirrors(connection),
-    changes: createMongoChanges(connection),
+    changes: createMongoChanges(connection, clock),
     leases: createMongoLeases(connection),
     close: connection.close,
   };

@@ -7,6 +7,8 @@
  * Servers that speak MongoDB's protocol and are not MongoDB refuse a change stream each in its own way. Who says that there is none is believed. Who calls it a mistake, as it never is to MongoDB, has something else by that
  * name. Anything else may pass, and is tried again.
  *
+ * MongoDB waits for something to tell before it answers. Of the others some answer at once that there is nothing, and asked again at once they, and we, would do nothing else.
+ *
  * The token is the server's latest (`postBatchResumeToken`), which moves on while others write and nobody writes here: one that stood still would be forgotten after a quiet night.
  */
 
@@ -21,7 +23,9 @@ import {
   type Document,
 } from 'mongodb';
 import { parseDocumentName, type DocumentName } from '#shared/document/name.ts';
+import type { Clock } from '#shared/runtime/clock.ts';
 import { storedKinds } from '#shared/runtime/stored-kind.ts';
+import { pause } from '#shared/runtime/waiting.ts';
 import type { Changes, ChangeStep, ChangeToken, Followed, Follower } from '../changes.ts';
 import { StoreUnavailable } from '../store.ts';
 import { expectDecoded } from '../values.ts';
@@ -32,6 +36,8 @@ import type { Stored } from './writes.ts';
 
 /** How long the server waits for something to tell, in milliseconds, before it answers that there is nothing. */
 const awaitMsMax = 500;
+/** An answer of nothing that comes sooner than this, in milliseconds, was not waited for: so long afterwards the server is asked again. */
+const askAgainMs = 15;
 /** Events in one step, at most. */
 const stepEventsMax = 1_000;
 
@@ -92,7 +98,9 @@ async function nextEvents(stream: Stream): Promise<readonly Event[]> {
   return events;
 }
 
-function followerOf(stream: Stream, first: readonly Event[], { run }: Connection): Follower {
+const noLonger = 'changes are no longer followed';
+
+function followerOf(stream: Stream, first: readonly Event[], { run }: Connection, clock: Clock): Follower {
   let before: readonly Event[] = first;
   let isClosed = false;
 
@@ -101,14 +109,17 @@ function followerOf(stream: Stream, first: readonly Event[], { run }: Connection
     await stream.close().catch(() => {}); // of what it was connected to there may be nothing left
   };
   const step = async (): Promise<ChangeStep> => {
+    const askedMs = clock.monotonic();
     const events = before.length > 0 ? before : await nextEvents(stream);
     before = [];
+    if (isClosed) throw new StoreUnavailable(noLonger);
+    if (events.length === 0 && !stream.closed && clock.monotonic() - askedMs < askAgainMs) await pause(clock, askAgainMs);
     return stream.closed && events.length === 0
       ? { kind: 'lost', reason: 'the server has ended the stream' }
       : stepOf(events, tokenOf(stream));
   };
   const next = async (): Promise<ChangeStep> => {
-    if (isClosed) throw new StoreUnavailable('changes are no longer followed');
+    if (isClosed) throw new StoreUnavailable(noLonger);
     try {
       const found = await run(() => orLost(step));
       if (found.kind === 'lost') await close();
@@ -116,7 +127,7 @@ function followerOf(stream: Stream, first: readonly Event[], { run }: Connection
     } catch (error) {
       const wasClosed = isClosed;
       await close();
-      throw wasClosed ? new StoreUnavailable('changes are no longer followed', { cause: error }) : error;
+      throw wasClosed ? new StoreUnavailable(noLonger, { cause: error }) : error;
     }
   };
   return { next, close };
@@ -132,7 +143,7 @@ async function orLost(step: () => Promise<ChangeStep>): Promise<ChangeStep> {
   }
 }
 
-async function follow(connection: Connection, token: ChangeToken | undefined): Promise<Followed> {
+async function follow(connection: Connection, clock: Clock, token: ChangeToken | undefined): Promise<Followed> {
   const { db, run, capabilities } = connection;
   const options: ChangeStreamOptions = {
     maxAwaitTimeMS: awaitMsMax,
@@ -146,7 +157,7 @@ async function follow(connection: Connection, token: ChangeToken | undefined): P
     const stream = db.collection('mirrors').watch<Document, Document>(namesAlone, { ...options, ...after });
     try {
       // The stream is open once it has answered.
-      return { kind: 'following', follower: followerOf(stream, await nextEvents(stream), connection) };
+      return { kind: 'following', follower: followerOf(stream, await nextEvents(stream), connection, clock) };
     } catch (error) {
       await stream.close().catch(() => {});
       const reason = lossIn(error);
@@ -176,10 +187,10 @@ function placeOf(token: ChangeToken): Document | null {
 const tokensIn = (db: Db): Collection<Stored<string>> => db.collection('tokens');
 
 /** Changes of the mirrors in the database of a connection. */
-export function createMongoChanges(connection: Connection): Changes {
+export function createMongoChanges(connection: Connection, clock: Clock): Changes {
   const { db, run } = connection;
   return {
-    follow: (token) => follow(connection, token),
+    follow: (token) => follow(connection, clock, token),
     readToken: () =>
       run(async (call) => {
         const stored = await tokensIn(db).findOne({ _id: tokenId }, call);

@@ -10,14 +10,19 @@ import { failureFrom } from '#shared/store/mongo/failures.ts';
 import { clientFor } from '#shared/store/mongo/place.ts';
 import { StoreUnavailable } from '#shared/store/store.ts';
 import { marks } from '#shared/store/mongo/values.ts';
+import { systemClock, type Clock } from '#shared/runtime/clock.ts';
 import { storedKinds } from '#shared/runtime/stored-kind.ts';
+import { settle, virtualClock } from '#test/harness/virtual-clock.ts';
 
 const { place } = clientFor('mongodb://127.0.0.1/inkstream', {});
 
 type Said = Document | Error | null;
 
 /** Changes by a server that says these things, one after the other, to whoever waits for changes, and then nothing. */
-function changesSaying(said: readonly Said[], { stored, closes = false }: { stored?: Document; closes?: boolean } = {}) {
+function changesSaying(
+  said: readonly Said[],
+  { stored, closes = false, clock = systemClock }: { stored?: Document; closes?: boolean; clock?: Clock } = {},
+) {
   const left = [...said];
   const asked: Document[] = [];
   let closed = 0;
@@ -53,7 +58,7 @@ function changesSaying(said: readonly Said[], { stored, closes = false }: { stor
     },
     close: async () => {},
   };
-  return { changes: createMongoChanges(connection), asked, closed: () => closed };
+  return { changes: createMongoChanges(connection, clock), asked, closed: () => closed };
 }
 
 const refusing = (code: number, errmsg = 'no'): MongoServerError => new MongoServerError({ code, errmsg });
@@ -151,4 +156,26 @@ test.each([
 test('CF37: a stream that the server has closed is over', async () => {
   const { step } = await firstStep([null], { closes: true });
   expect(step).toMatchObject({ kind: 'lost', reason: 'the server has ended the stream' });
+});
+
+test('MS21: a server that answers at once that there is nothing is asked again a moment later', async () => {
+  const clock = virtualClock();
+  const { changes } = changesSaying([null, null], { clock });
+  const followed = await changes.follow(undefined);
+  if (followed.kind !== 'following') throw new Error(followed.reason);
+  const nothing = followed.follower.next();
+  await settle();
+  expect(clock.pending()).toBe(1);
+  await clock.advance(50);
+  expect(await nothing).toMatchObject({ kind: 'changes', documents: [] });
+  await firstStep([{ operationType: 'insert', documentKey: { _id: 'a' } }], { clock }); // told at once: nobody turns the clock
+});
+
+test('MS22: who closes a follower is told so, and not that the server has ended the stream', async () => {
+  const { changes } = changesSaying([null], { closes: true });
+  const followed = await changes.follow(undefined);
+  if (followed.kind !== 'following') throw new Error(followed.reason);
+  const next = followed.follower.next();
+  await followed.follower.close();
+  await expect(next).rejects.toThrow('changes are no longer followed');
 });
