@@ -25,6 +25,7 @@ import type { JsonDocuments } from '#gateway/json-documents.ts';
 import { isForeignPage } from '#gateway/page-origin.ts';
 import { decodeName } from '#gateway/path-name.ts';
 import { PresenceExchange } from '#gateway/presence-exchange.ts';
+import { recentAnswer } from '#gateway/recent-answer.ts';
 import { Rooms } from '#gateway/rooms.ts';
 import { takeTurns } from '#gateway/turns.ts';
 import { defaultUpdateLimits } from '#shared/document/limits.ts';
@@ -79,6 +80,8 @@ const wsPath = '/ws/';
 const keepAliveSweeps = 2;
 /** A message that is longer than allowed by no more than this is told so; the connection of a longer one is dropped. */
 const overlongBytesMax = 1024 * 1024;
+/** How long it is good for that writers must wait, or need not. */
+const mustWaitMs = 100;
 /** A drain closes some sessions each so many ms. */
 const drainStepMs = 50;
 
@@ -145,7 +148,7 @@ function assemble(parts: GatewayParts, openChannel: Network['openChannel'], isDr
     openChannel,
     exchange,
     requestFlush: (room) => schedule.request(room),
-    writersMustWait: parts.writersMustWait,
+    writersMustWait: recentAnswer(parts.writersMustWait, mustWaitMs, clock),
     pause: nextTurn,
     onOpenFailed: () => countError(counts, 'open'),
   });
