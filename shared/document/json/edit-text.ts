@@ -138,7 +138,7 @@ function differencesBetweenInsets(
   const ends = { baseTo: texts.old.text.length, valueTo: texts.wanted.text.length };
   for (const [i, j] of [...stayingPairs(alignment, olds.length), [olds.length, news.length] as const]) {
     const region = { baseFrom, baseTo: olds[i]?.at ?? ends.baseTo, valueFrom, valueTo: news[j]?.at ?? ends.valueTo };
-    hunks.push(...textDifferences(texts.old, texts.wanted, region, planning.budget));
+    for (const hunk of textDifferences(texts.old, texts.wanted, region, planning.budget)) hunks.push(hunk);
     [baseFrom, valueFrom] = [region.baseTo + 1, region.valueTo + 1];
   }
   return hunks;
