@@ -14,6 +14,7 @@ import { openEmbeddedMirrors } from '#shared/store/embedded-mirrors.ts';
 import { encodeValue } from '#shared/store/mirror-values.ts';
 import { NewerVersion, StoreCorrupt, StoreUnavailable } from '#shared/store/store.ts';
 import { fullInkstream, mirrorsContract, oddValues, plainInkstream, stateOf } from '#test/contract/mirrors.contract.ts';
+import { mirrorRacesContract, throughDoor } from '#test/contract/mirror-races.contract.ts';
 import { nameOf } from '#test/contract/store.contract.ts';
 import { temporaryDirectory } from '#test/harness/temporary-directory.ts';
 
@@ -46,6 +47,20 @@ mirrorsContract('embedded', async () => {
       }),
     dispose: async () => {
       await close();
+      directory.remove();
+    },
+  };
+});
+
+mirrorRacesContract('embedded', async () => {
+  const directory = temporaryDirectory();
+  const environment = await openEnvironment({ directory: directory.path, commitIntervalMs: 0 });
+  const open = () => openEmbeddedMirrors(environment);
+  return {
+    mirrors: [open(), open()],
+    edits: [throughDoor(open())],
+    dispose: async () => {
+      await environment.close();
       directory.remove();
     },
   };

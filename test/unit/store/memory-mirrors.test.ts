@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
 
+import type { JsonMap } from '#shared/document/json/value.ts';
 import { createMemoryMirrors, createMirrorDisk } from '#shared/store/memory-mirrors.ts';
 import { decodeValue, encodeValue } from '#shared/store/mirror-values.ts';
 import { StoreUnavailable } from '#shared/store/store.ts';
 import { mirrorsContract, oddValues, plainInkstream } from '#test/contract/mirrors.contract.ts';
+import { mirrorRacesContract, throughDoor, withField } from '#test/contract/mirror-races.contract.ts';
 import { nameOf } from '#test/contract/store.contract.ts';
 import { settle } from '#test/harness/virtual-clock.ts';
 
@@ -24,6 +26,22 @@ mirrorsContract('memory', async () => {
       disk.mirrors.set(document, { value: encodeValue(value), inkstream: inkstream === 'forged' ? Uint8Array.of(1) : kept });
     },
     dispose: () => mirrors.close(),
+  };
+});
+
+mirrorRacesContract('memory', async () => {
+  const disk = createMirrorDisk();
+  const mirrors = [createMemoryMirrors({ disk }), createMemoryMirrors({ disk })] as const;
+  return {
+    mirrors,
+    edits: [
+      throughDoor(createMemoryMirrors({ disk })),
+      async (document, field) => {
+        const value = decodeValue(disk.mirrors.get(document)?.value ?? encodeValue(undefined));
+        disk.mirrors.set(document, { value: encodeValue(withField(value as JsonMap, field)), inkstream: undefined });
+      },
+    ],
+    dispose: async () => {},
   };
 });
 
