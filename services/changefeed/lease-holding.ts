@@ -108,7 +108,7 @@ async function keep(options: HoldingOptions, held: Held, over: AbortController, 
   timer?.cancel();
   if (stop.aborted) return isLost ? undefined : lease;
   metrics.failed('lease-lost');
-  logger.warn({ lease: options.name, isLost }, 'the lease is not held any more: whoever gets it next goes on, this process or another');
+  logger.warn({ lease: options.name, isLost }, 'the lease is not held any more: whoever gets it next goes on');
   return isLost ? undefined : lease;
 }
 
