@@ -19,7 +19,7 @@ export type Formats = (wanted: JsonMap, old: JsonMap | undefined) => JsonMap;
 const hashedMark = /^(?<name>.*)--[a-zA-Z0-9+/=]{8}$/su;
 
 /** The mark that a format is. */
-export function markName(format: string): string {
+function markName(format: string): string {
   return hashedMark.exec(format)?.groups?.['name'] ?? format;
 }
 
@@ -27,12 +27,26 @@ const markText = (format: string, attrs: JsonValue): string => `${JSON.stringify
 
 /** One text for all formats that are the same marks. */
 export function marksText(attributes: JsonMap): string {
-  const marks = [...attributes].map(([format, attrs]) => markText(format, attrs));
-  return marks.toSorted().join(';');
+  const marks = new Set([...attributes].map(([format, attrs]) => markText(format, attrs)));
+  return [...marks].toSorted().join(';');
+}
+
+/** Marks as a value has them, each once. */
+export function marksForm(attributes: JsonMap): readonly JsonMap[] {
+  const marks = new Map<string, JsonMap>();
+  for (const [format, attrs] of attributes) {
+    const mark = new Map<string, JsonValue>([
+      ['type', markName(format)],
+      ['attrs', attrs],
+    ]);
+    marks.set(markText(format, attrs), mark);
+  }
+  return [...marks.values()];
 }
 
 export function sameMarks(one: JsonMap, other: JsonMap): boolean {
-  return one === other || equalMaps(one, other) || (one.size === other.size && marksText(one) === marksText(other));
+  if (one === other || equalMaps(one, other)) return true;
+  return one.size > 0 && other.size > 0 && marksText(one) === marksText(other);
 }
 
 /** Neighbours with the same marks are one, as ProseMirror joins them. */

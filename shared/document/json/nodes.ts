@@ -10,7 +10,7 @@
 
 import * as Y from 'yjs';
 import { currentContent, liveEntries, liveItems, type SharedType } from './items.ts';
-import { joinAlike, markName, marksText, parseMarks, sameMarks } from './marks.ts';
+import { joinAlike, marksForm, marksText, parseMarks, sameMarks } from './marks.ts';
 import { nameOf, named, shownKey } from './names.ts';
 import { fromPlain, tooDeep } from './plain.ts';
 import { depthMax, inside, type Place } from './place.ts';
@@ -125,18 +125,7 @@ function textForm({ insert, attributes }: Run): JsonValue {
     ['type', 'text'],
     ['text', typeof insert === 'string' ? insert : insert.form],
   ]);
-  if (attributes.size > 0) {
-    form.set(
-      'marks',
-      [...attributes].map(
-        ([key, attrs]) =>
-          new Map<string, JsonValue>([
-            ['type', markName(key)],
-            ['attrs', attrs],
-          ]),
-      ),
-    );
-  }
+  if (attributes.size > 0) form.set('marks', marksForm(attributes));
   return form;
 }
 

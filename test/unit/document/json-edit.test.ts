@@ -440,6 +440,16 @@ describe('what stays what it is', () => {
     expect(Y.getState(document.store, client) - before).toBeLessThanOrEqual(6);
   });
 
+  test('DJ29: a character that has one mark by two formats shows it once, and keeps both', () => {
+    const document = documentOf((made) => {
+      const attributes = { comment: { id: 1 }, 'comment--AAAAAAAA': { id: 1 } };
+      made.getXmlFragment('x').insert(0, [element('p', [{ insert: 'some', attributes }])]);
+    });
+    const value = { x: doc({ type: 'p', content: [commented('some', 1)] }) };
+    expect(literalOf(readDocumentJson([bytesOf(document)], new Map()).value)).toEqual(value);
+    expect(edited(document, valueOf(value))).toEqual({ kind: 'nothing' });
+  });
+
   test('DJ29: a mark that has two formats in one text is one, for the reader and for an edit', () => {
     const mark = { id: 1 };
     const document = documentOf((made) => {
