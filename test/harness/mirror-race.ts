@@ -40,7 +40,7 @@ const stepsMax = 100;
 export type RaceDocument = {
   /** Types, and has it stored. */
   readonly type: (words: string) => Promise<void>;
-  /** Rewrites the mirror, and has `edit` made at that point of it, and taken in at once. Resolves with what the rewrite said, when all of it is over. */
+  /** Rewrites the mirror, and has `edit` made at that point of it, and taken in at once. Resolves with what the rewrite said, when all of it is over and stored. */
   readonly race: (point: RacePoint, edit: () => Promise<void>) => Promise<Refreshed>;
   /** Until everything was taken in, and the mirror says what the document does. */
   readonly settle: () => Promise<void>;
@@ -129,7 +129,7 @@ export function raceDocument(document: DocumentName, mirrors: MirrorStore, other
     },
     race: async (point, edit) => {
       let edited: Promise<void> | undefined;
-      let taken: Promise<unknown> = Promise.resolve();
+      let taken = Promise.resolve(false);
       const begin = (): Promise<void> => {
         if (edited !== undefined) return edited;
         edited = edit();
@@ -138,7 +138,9 @@ export function raceDocument(document: DocumentName, mirrors: MirrorStore, other
       };
       const refreshed = await refreshMirror(document, { ...rewrite, mirrors: interrupted(mirrors, point, begin) });
       await begin();
-      await taken;
+      const isDone = await taken; // if not, it was not known yet which of two versions its author saw, and now it is
+      if (!isDone && !(await takeAll())) throw new Error('the edit still waits when the rewrite is over');
+      await flush();
       return refreshed;
     },
     settle: async () => {
