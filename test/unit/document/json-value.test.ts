@@ -5,6 +5,7 @@ import { readDocumentJson } from '#shared/document/json/read.ts';
 import { differences, type Hunk } from '#shared/document/json/myers.ts';
 import { textDifferences, type FlatText } from '#shared/document/json/text-diff.ts';
 import { canonicalText, equalJson, jsonBytes, type JsonValue } from '#shared/document/json/value.ts';
+import { seeded } from '#test/simulation/rooms/random.ts';
 import { valueOf } from './json-values.ts';
 
 const leaf = fc.oneof(
@@ -113,6 +114,31 @@ function commonLength(one: readonly number[], other: readonly number[]): number 
   }
   return before.at(-1) ?? 0;
 }
+
+test('DJ28: between sequences that differ in thousands of places a small difference is found', () => {
+  const random = seeded(28);
+  for (let round = 0; round < 10; round++) {
+    const base = Array.from({ length: 20_000 + random.integer(20_000) }, () => random.integer(50));
+    let made = 0;
+    const value = base.flatMap((number) => {
+      if (!random.chance(0.15)) return [number];
+      const kind = random.integer(3);
+      made += kind === 2 ? 2 : 1;
+      return kind === 0 ? [] : kind === 1 ? [100, number] : [100];
+    });
+    const hunks = differences(base, value, { steps: 40_000_000 }) ?? [];
+    const found: number[] = [];
+    let [at, changes] = [0, 0];
+    for (const { baseFrom, baseTo, valueFrom, valueTo } of hunks) {
+      found.push(...base.slice(at, baseFrom), ...value.slice(valueFrom, valueTo));
+      changes += baseTo - baseFrom + valueTo - valueFrom;
+      at = baseTo;
+    }
+    expect([...found, ...base.slice(at)]).toEqual(value);
+    expect(made).toBeGreaterThan(3_000);
+    expect(changes).toBeLessThan(made * 1.01);
+  }
+});
 
 test('DJ13: what takes too many steps has no answer, and then a coarser one', () => {
   const numbers = Array.from({ length: 5_000 }, (_, i) => i);
