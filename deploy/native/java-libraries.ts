@@ -10,8 +10,8 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { delimiter, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -23,10 +23,18 @@ const javaVersionMin = 17;
 const attemptsMax = 3;
 const fetchMsMax = 300_000;
 
-/** A class path, or what has to be installed before there can be one. */
-export type JavaLibraries =
-  | { readonly kind: 'here'; readonly classPath: string }
-  | { readonly kind: 'missing'; readonly reason: string };
+export type Jars = {
+  readonly kind: 'here';
+  /** All of them, by name, always in the same order. */
+  readonly classPath: string;
+  /** Where they are. */
+  readonly folder: string;
+  /** The Java that they run on: its version, and the modules that it has. */
+  readonly java: string;
+};
+
+/** The jars, or what has to be installed before they can be had. */
+export type JavaLibraries = Jars | { readonly kind: 'missing'; readonly reason: string };
 
 /** Other commands and another folder than those that are used here. */
 export type JavaPlaces = { readonly java?: string; readonly maven?: string; readonly home?: string };
@@ -36,7 +44,8 @@ export type JavaPlaces = { readonly java?: string; readonly maven?: string; read
  * Resolves with a reason where there is no Java 17 or later with its compiler, or no Maven, or where Maven can't get them.
  */
 export async function javaLibraries({ java = 'java', maven = 'mvn', home = localHome }: JavaPlaces = {}): Promise<JavaLibraries> {
-  const reason = await javaMissing(java);
+  const modules = await modulesOf(java);
+  const reason = javaMissing(modules);
   if (reason !== undefined) return { kind: 'missing', reason };
   const version = createHash('sha256')
     .update(await readFile(pom))
@@ -47,16 +56,19 @@ export async function javaLibraries({ java = 'java', maven = 'mvn', home = local
     const failure = await fetchJars(maven, folder);
     if (failure !== undefined) return { kind: 'missing', reason: failure };
   }
-  return { kind: 'here', classPath: join(folder, '*') };
+  const jars = (await readdir(folder)).filter((name) => name.endsWith('.jar')).toSorted();
+  return { kind: 'here', classPath: jars.map((name) => join(folder, name)).join(delimiter), folder, java: modules };
 }
 
-async function javaMissing(java: string): Promise<string | undefined> {
-  const wanted = `a JDK of version ${javaVersionMin} or later`;
-  const modules = await run(java, ['--list-modules']).then(
+const modulesOf = (java: string): Promise<string> =>
+  run(java, ['--list-modules']).then(
     ({ stdout }) => stdout,
-    () => undefined,
+    () => '',
   );
-  if (modules === undefined) return `no java on the PATH: install ${wanted}`;
+
+function javaMissing(modules: string): string | undefined {
+  const wanted = `a JDK of version ${javaVersionMin} or later`;
+  if (modules === '') return `no java on the PATH: install ${wanted}`;
   const version = Number(/^java\.base@(\d+)/mu.exec(modules)?.[1]);
   if (!(version >= javaVersionMin)) return `the java on the PATH has version ${version}: install ${wanted}`;
   if (!/^jdk\.compiler@/mu.test(modules)) return `the java on the PATH has no compiler: install ${wanted}`;

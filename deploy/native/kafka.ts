@@ -19,6 +19,7 @@ import { promisify } from 'node:util';
 import { startEngine, type Engine, type EnginePlan } from '#deploy/native/engine-process.ts';
 import { freePort } from '#deploy/native/free-port.ts';
 import { javaLibraries } from '#deploy/native/java-libraries.ts';
+import { archiveFlags, writingFlags } from '#deploy/native/java-starts.ts';
 import { kafkaAnswers } from '#deploy/native/kafka-probe.ts';
 
 const run = promisify(execFile);
@@ -75,6 +76,8 @@ export type BrokerOptions = {
   readonly isBrief?: boolean;
   /** `leashed` (the default) ends with this process, however that ends; `free` stays. */
   readonly lifetime?: EnginePlan['lifetime'];
+  /** Writes the classes that it has loaded into this file when it stops (java-starts.ts). */
+  readonly archiveTo?: string;
 };
 
 export type Broker = Engine & {
@@ -95,11 +98,12 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const ports = await portsOf(options);
   const settingsFile = join(dataDir, 'server.properties');
   await writeFile(settingsFile, settingsText(options, ports));
+  const archive = options.archiveTo === undefined ? archiveFlags('kafka', libraries) : writingFlags(options.archiveTo);
   const java = ['-cp', libraries.classPath, `-Dlog4j2.configurationFile=${join(import.meta.dirname, 'log4j2.properties')}`];
   const alone = options.member === undefined ? ['--standalone'] : [];
   const clusterId = options.member?.clusterId ?? newClusterId();
   await format(dataDir, [
-    ...[...java, 'kafka.tools.StorageTool', 'format', ...alone],
+    ...[...archiveFlags('kafka', libraries), ...java, 'kafka.tools.StorageTool', 'format', ...alone],
     ...['--cluster-id', clusterId, '--config', settingsFile, '--ignore-formatted'],
   ]);
 
@@ -112,6 +116,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       `-Xmx${options.heapMb ?? 512}m`,
       '-XX:+UseSerialGC',
       ...(options.isBrief === true ? [quick] : []),
+      ...archive,
       ...java,
       'kafka.Kafka',
       settingsFile,
@@ -179,6 +184,6 @@ export function newClusterId(): string {
 async function format(dataDir: string, command: readonly string[]): Promise<void> {
   const mark = join(dataDir, 'formatted');
   if (existsSync(mark)) return;
-  await run('java', [quick, ...command], { timeout: formatMsMax });
+  await run('java', ['-XX:+UseSerialGC', quick, ...command], { timeout: formatMsMax });
   await writeFile(mark, '');
 }

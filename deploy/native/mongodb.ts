@@ -15,6 +15,7 @@ import { MongoClient } from 'mongodb';
 import { startEngine, type Engine, type EnginePlan } from '#deploy/native/engine-process.ts';
 import { freePort } from '#deploy/native/free-port.ts';
 import { javaLibraries } from '#deploy/native/java-libraries.ts';
+import { archiveFlags, standInProgram, writingFlags } from '#deploy/native/java-starts.ts';
 
 const host = '127.0.0.1';
 const replicaSet = 'inkstream';
@@ -35,6 +36,8 @@ export type DatabaseOptions = {
   readonly isInMemory?: boolean;
   /** `leashed` (the default) ends with this process, however that ends; `free` stays. */
   readonly lifetime?: EnginePlan['lifetime'];
+  /** The stand-in writes the classes that it has loaded into this file when it stops (java-starts.ts). */
+  readonly archiveTo?: string;
 };
 
 export type Database = Engine & {
@@ -95,11 +98,14 @@ async function mongod(dataDir: string, port: number): Promise<Command> {
   };
 }
 
-async function standIn({ dataDir, isInMemory }: DatabaseOptions, port: number): Promise<Command> {
+/** The driver asks over a connection of its own whether the server is alive: one that shares its thread with a large insert is answered after that. */
+const standInThreads = 64;
+
+async function standIn({ dataDir, isInMemory, archiveTo }: DatabaseOptions, port: number): Promise<Command> {
   const libraries = await javaLibraries();
   if (libraries.kind === 'missing') throw new Error(libraries.reason);
+  const program = await standInProgram(libraries);
   const logging = `-Dlog4j2.configurationFile=${join(import.meta.dirname, 'log4j2.properties')}`;
-  const source = join(import.meta.dirname, 'MongoStandIn.java');
   return {
     name: `the stand-in for MongoDB on ${port}`,
     command: 'java',
@@ -108,10 +114,12 @@ async function standIn({ dataDir, isInMemory }: DatabaseOptions, port: number): 
       '-Xmx3g',
       '-XX:+UseSerialGC',
       '-XX:TieredStopAtLevel=1',
+      `-Dio.netty.eventLoopThreads=${standInThreads}`,
+      ...(archiveTo === undefined ? archiveFlags('stand-in', program) : writingFlags(archiveTo)),
       '-cp',
-      libraries.classPath,
+      program.classPath,
       logging,
-      source,
+      program.main,
       String(port),
       ...(isInMemory === true ? [] : [join(dataDir, 'stand-in.h2')]),
     ],

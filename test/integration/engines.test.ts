@@ -1,14 +1,18 @@
 /** The engines that tests and `make up` run on, when no Docker is at hand: real, durable, and never left behind. */
 
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
 import { MongoClient } from 'mongodb';
 import { expect, onTestFinished, test } from 'vitest';
+import { archiveClasses } from '#deploy/native/archive-classes.ts';
 import { startEngine } from '#deploy/native/engine-process.ts';
 import { javaLibraries, type JavaPlaces } from '#deploy/native/java-libraries.ts';
-import { orSkip } from '#test/harness/backends.ts';
+import { archiveFile, archiveFlags, standInProgram, writingFlags } from '#deploy/native/java-starts.ts';
+import { mongodbForTests, orSkip } from '#test/harness/backends.ts';
 import { startTalking } from '#test/harness/lines.ts';
 import { startOwnKafka } from '#test/harness/own-kafka.ts';
 import { startOwnMongodb } from '#test/harness/own-mongodb.ts';
@@ -127,6 +131,80 @@ test('CL44: what is missing is said: Java, its compiler, or Maven', async () => 
   expect(await missing({ java: runtime })).toContain('has no compiler');
   const development = fake('jdk-17', 'java.base@17.0.9\\njdk.compiler@17.0.9\\n');
   expect(await missing({ java: development, maven: 'no-such-maven' })).toContain('no mvn on the PATH');
+});
+
+const run = promisify(execFile);
+
+/** Jars as they are, beside which nothing was made yet. */
+async function jarsAlone(skip: (reason: string) => never) {
+  const libraries = await javaLibraries();
+  if (libraries.kind === 'missing') return skip(libraries.reason);
+  const directory = temporaryDirectory();
+  onTestFinished(directory.remove);
+  return { ...libraries, folder: directory.path };
+}
+
+test('CL80: the stand-in is compiled once, and is run as source where that fails', async ({ skip }) => {
+  const jars = await jarsAlone(skip);
+  expect((await standInProgram(jars, { javac: 'no-such-javac' })).main).toMatch(/MongoStandIn\.java$/u);
+  expect((await standInProgram(jars, { jar: 'no-such-jar' })).main).toMatch(/MongoStandIn\.java$/u);
+  const both = await Promise.all([standInProgram(jars), standInProgram(jars)]);
+  expect(both.map(({ main }) => main)).toEqual(['MongoStandIn', 'MongoStandIn']);
+  expect(both[0].classPath).toBe(both[1].classPath);
+  expect((await standInProgram(jars, { javac: 'no-such-javac' })).main).toBe('MongoStandIn');
+});
+
+test('CL80: Java starts from the archive that is there, and without one that is broken or of another class path', async ({
+  skip,
+}) => {
+  const program = await standInProgram(await jarsAlone(skip));
+  // It ends at once, since it is not told its port.
+  const start = async (flags: readonly string[], classPath = program.classPath): Promise<string> => {
+    const { stdout, stderr } = await run('java', [...flags, '-Xlog:class+load', '-cp', classPath, program.main]).catch(
+      (error: unknown) => error as { readonly stdout: string; readonly stderr: string },
+    );
+    expect(stderr).toContain('MongoStandIn.main');
+    return stdout;
+  };
+  const archived = 'MongoStandIn source: shared objects file (top)';
+  expect(archiveFlags('stand-in', program)).toEqual([]);
+  const file = archiveFile('stand-in', program);
+  await start(writingFlags(file));
+  expect(await start(archiveFlags('stand-in', program))).toContain(archived);
+  const other = join(program.folder, 'other.jar');
+  copyFileSync(program.classPath.split(delimiter).at(-1) ?? '', other);
+  const otherPath = [other, program.classPath].join(delimiter);
+  expect(await start(archiveFlags('stand-in', program), otherPath)).not.toContain(archived);
+  rmSync(file);
+  writeFileSync(file, 'no archive');
+  expect(await start(archiveFlags('stand-in', program))).not.toContain(archived);
+  expect(archiveFile('stand-in', { ...program, java: 'another' })).not.toBe(file);
+});
+
+test('CL80: what can’t be archived is said, and is no error', async ({ skip }) => {
+  const jars = await jarsAlone(skip);
+  const failures = await archiveClasses({ ...jars, folder: '/dev/null' });
+  expect(failures.find((failure) => failure.startsWith('kafka: '))).toContain('ENOTDIR');
+});
+
+test('CL81: the stand-in answers on every other connection while it takes a large insert on one', async ({ skip }) => {
+  const { url, isStandIn } = orSkip(skip, await mongodbForTests());
+  skip(!isStandIn, 'there is a real MongoDB');
+  const [inserting, asking] = await Promise.all([MongoClient.connect(url), MongoClient.connect(url, { minPoolSize: 16 })]);
+  onTestFinished(async () => void (await Promise.all([inserting.close(), asking.close()])));
+  const askAll = () => Promise.all(Array.from({ length: 16 }, () => asking.db().command({ ping: 1 })));
+  await askAll();
+  const documents = Array.from({ length: 30_000 }, (_, number) => ({ _id: String(number) as never }));
+  let isInserted = false;
+  const inserted = inserting
+    .db()
+    .collection('large')
+    .insertMany(documents)
+    .then(() => (isInserted = true));
+  let answered = 0;
+  for (; !isInserted; answered++) await askAll();
+  await inserted;
+  expect(answered).toBeGreaterThan(3);
 });
 
 function fakeCommand(folder: string, name: string, lines: readonly string[]): string {
