@@ -68,16 +68,18 @@ test(
     const program = await openMirrorProgram(cluster.mongodb.url);
     onTestFinished(() => program.close());
     const crowds = [
-      createTypists(cluster, { seed, pasteOneIn: 1_000, paceMs: 40 }),
+      createTypists(cluster, { seed, pasteOneIn: 3_000, paceMs: 40 }),
       createAuthors(cluster, program, {
         documents: typistsDocuments,
         kinds: ['field', 'entry', 'a field to and fro'],
         people: false,
+        paceMs: 500,
       }),
       createAuthors(cluster, program, {
         documents: ['words', 'team-7/words'],
         kinds,
         people: true,
+        paceMs: 100,
       }),
     ];
     const { faults } = await provokeFaults(cluster, {
@@ -102,6 +104,7 @@ test(
       documents: ['words', 'team-7/words'],
       kinds: plainKinds,
       people: true,
+      paceMs: 100,
     });
     const { backUp, putBack } = restoringFaults(cluster, authors);
     const { faults } = await provokeFaults(cluster, {

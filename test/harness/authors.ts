@@ -24,9 +24,7 @@ import type { Crowd } from '#test/harness/provocation.ts';
 import type { TestCluster } from '#test/harness/test-cluster.ts';
 import { type Client, openClient } from '#test/harness/y-websocket-client.ts';
 
-/** Between two words of a person, and two edits of the program in a document, in ms: as fast as they can would be a book in an hour. */
-const paceMs = 100;
-/** How many words are written in each part, by all of them. */
+/** How many words are written in each part, by all of them; where nobody writes, how many edits are made. */
 const words = { before: 10, meanwhile: 20, after: 10 } as const;
 /** How long a mirror may take to say what its document says, when nothing moves any more, in ms. */
 const mirroredMsMax = 60_000;
@@ -38,6 +36,8 @@ export type AuthorsOptions = {
   readonly kinds: readonly EditKind[];
   /** Whether people write as well; where not, others may do so. */
   readonly people: boolean;
+  /** Between two words of a person, and between two edits of the program in a document, in ms: as fast as they can would be a book in an hour. */
+  readonly paceMs: number;
 };
 
 export type Authors = Crowd & {
@@ -126,7 +126,7 @@ export function createAuthors({ gateways }: TestCluster, program: MirrorProgram,
 
   const wrote = (): Promise<void> => {
     pace.step();
-    return pause(systemClock, paceMs);
+    return pause(systemClock, options.paceMs);
   };
   const edit = async (story: Story): Promise<void> => {
     const { document, made, writings } = story;
@@ -138,7 +138,7 @@ export function createAuthors({ gateways }: TestCluster, program: MirrorProgram,
       await story.editing;
       made.push(kind);
       if (!options.people) pace.step();
-      await pause(systemClock, paceMs);
+      await pause(systemClock, options.paceMs);
     }
   };
   const openAll = async (story: Story): Promise<void> => {
@@ -195,6 +195,7 @@ export function createAuthors({ gateways }: TestCluster, program: MirrorProgram,
       await working;
       for (const { typed, writings } of stories) typed.push(...writings.flatMap((writing) => writing.typed));
     },
+    present: () => stories.flatMap(({ document, clients }) => clients.map((client) => ({ document, client }))),
     leave: () => {
       for (const client of stories.flatMap(({ clients }) => clients)) client.discard();
     },

@@ -1,9 +1,9 @@
 /**
  * People who are at work through all gateways of a cluster while one fault after another happens to it, and the count of what was lost.
  *
- * Before each fault the documents are opened by fresh clients, some on each gateway. They work before it, while it happens (those who are connected), and after it. Then they
- * are thrown away with their documents, for a client that lives on would send again what was lost, and hide it; and fresh ones on every gateway must find all
- * that was acknowledged. In the end so must whoever has nothing but the store.
+ * Before each fault the documents are opened by fresh clients, some on each gateway. They work before it, while it happens (those who are connected), and after it. All of them have to
+ * get all that was acknowledged. Then they are thrown away with their documents, for a client that lives on would send again what was lost, and hide it; and fresh ones
+ * on every gateway must find it too. In the end so must whoever has nothing but the store.
  */
 
 import * as prng from 'lib0/prng';
@@ -12,7 +12,7 @@ import type * as Y from 'yjs';
 import { readFromStoreAlone } from '#test/harness/cold-start.ts';
 import { type Fault, type Meanwhile, shuffled } from '#test/harness/faults.ts';
 import type { TestCluster } from '#test/harness/test-cluster.ts';
-import { openClient } from '#test/harness/y-websocket-client.ts';
+import { type Client, openClient } from '#test/harness/y-websocket-client.ts';
 
 /** Those who are at work on some documents. */
 export type Crowd = {
@@ -25,6 +25,8 @@ export type Crowd = {
   readonly takenIn?: () => Promise<void>;
   /** They end what they are about. */
   readonly stop: () => Promise<void>;
+  /** Their clients, until they leave. */
+  readonly present: () => readonly { readonly document: string; readonly client: Client }[];
   /** They go, with all that they know. */
   readonly leave: () => void;
   /** What a document has to have of what was acknowledged since they came, or ever, and has not, or not once. */
@@ -49,48 +51,67 @@ export const busyPersister = {
 
 /** How long a gateway that others have written to may take to have it too, in ms: what makes a hang into a loss. */
 const arrivalMsMax = 60_000;
-/** From the coming of people to their going, over a fault, in ms: what makes a hang into an error. */
+/** From the coming of people to their going, over a fault, and for newcomers to look, in ms: what makes a hang into an error. */
 const faultMsMax = 240_000;
 
-/** Rejects where `what` takes longer than `ms`. */
-async function within(ms: number, name: string, what: Promise<void>): Promise<void> {
-  const late = AbortSignal.timeout(ms);
-  const isLate = new Promise<never>((_, reject) => {
-    late.addEventListener('abort', () => reject(new Error(`${name}: not over within ${ms} ms`)));
-  });
-  await Promise.race([what, isLate]);
+/** Goes through the parts of one fault, and tells how long each took. `during` rejects where they take too long, and names the part. */
+function createWatch(name: string) {
+  const parts: string[] = [];
+  const late = AbortSignal.timeout(faultMsMax);
+  const isLate = Promise.withResolvers<never>();
+  late.addEventListener('abort', () => isLate.reject(late.reason));
+  return {
+    during: async (part: string, what: Promise<void>): Promise<void> => {
+      const began = performance.now();
+      await Promise.race([
+        what,
+        isLate.promise.catch(() => {
+          throw new Error(`${name}: not over within ${faultMsMax} ms (${[...parts, `still: ${part}`].join(', ')})`);
+        }),
+      ]);
+      parts.push(`${part} ${Math.round(performance.now() - began)}`);
+    },
+    /** In ms. */
+    tell: (): string => `${new Date().toISOString()} ${name}: ${parts.join(', ')} ms`,
+  };
 }
 
-/** What of a document a fresh client does not find on a gateway, though it is given time. */
-async function missingOn(
-  url: string,
-  document: string,
-  missingIn: (doc: Y.Doc) => readonly string[],
-): Promise<readonly string[]> {
-  const fresh = openClient({ url, document: encodeURIComponent(document) });
+/** What of a document does not come to a client, though it is given time. */
+async function missingFor(client: Client, missingIn: (doc: Y.Doc) => readonly string[]): Promise<readonly string[]> {
   const late = AbortSignal.timeout(arrivalMsMax);
   const isLate = new Promise<void>((resolve) => late.addEventListener('abort', () => resolve()));
-  try {
-    await fresh.synced();
-    for (;;) {
-      const missing = missingIn(fresh.doc);
-      if (missing.length === 0 || late.aborted) return missing;
-      await Promise.race([fresh.nextEvent(), isLate]);
-    }
-  } finally {
-    fresh.discard();
+  for (;;) {
+    const missing = missingIn(client.doc);
+    if (missing.length === 0 || late.aborted) return missing;
+    await Promise.race([client.nextEvent(), isLate]);
   }
 }
 
-/** What of what was acknowledged since people came fresh clients do not find, each on every gateway. */
-async function findLost({ gateways }: TestCluster, crowds: readonly Crowd[]): Promise<readonly string[]> {
+/** What of what was acknowledged since people came does not come to one of them. */
+async function findLostByThosePresent(crowds: readonly Crowd[]): Promise<readonly string[]> {
+  const looks = crowds.flatMap((crowd) =>
+    crowd.present().map(async ({ document, client }) => {
+      const missing = await missingFor(client, (doc) => crowd.missingIn(document, doc, 'they came'));
+      return missing.map((what) => `${what}, in ${document} of somebody who was there`);
+    }),
+  );
+  return (await Promise.all(looks)).flat();
+}
+
+/** What of it fresh clients do not find, each on every gateway. */
+async function findLostByNewcomers({ gateways }: TestCluster, crowds: readonly Crowd[]): Promise<readonly string[]> {
   const looks = gateways.flatMap(({ name, wsUrl }) =>
     crowds.flatMap((crowd) =>
-      crowd.documents.map(async (document) =>
-        (await missingOn(wsUrl, document, (doc) => crowd.missingIn(document, doc, 'they came'))).map(
-          (what) => `${what}, in ${document} on ${name}`,
-        ),
-      ),
+      crowd.documents.map(async (document) => {
+        const fresh = openClient({ url: wsUrl, document: encodeURIComponent(document) });
+        try {
+          await fresh.synced();
+          const missing = await missingFor(fresh, (doc) => crowd.missingIn(document, doc, 'they came'));
+          return missing.map((what) => `${what}, in ${document} on ${name}`);
+        } finally {
+          fresh.discard();
+        }
+      }),
     ),
   );
   return (await Promise.all(looks)).flat();
@@ -141,26 +162,40 @@ export async function provokeFaults(cluster: TestCluster, { seed, rounds, faults
     typed: () => each((crowd) => crowd.goOn('meanwhile')),
     takenIn: () => each((crowd) => crowd.takenIn?.()),
   };
-  const live = async (happen: () => Promise<void>): Promise<void> => {
-    await each((crowd) => crowd.come());
-    await each((crowd) => crowd.goOn('before'));
-    await happen();
-    await each((crowd) => crowd.goOn('after'));
-    await each((crowd) => crowd.stop());
+  const live = async ({ name, happen }: Fault): Promise<void> => {
+    const { during, tell } = createWatch(name);
+    const complain = (lost: readonly string[]): void => expect(lost, `lost after: ${name}`).toEqual([]);
+    try {
+      await during(
+        'they came',
+        each((crowd) => crowd.come()),
+      );
+      await during(
+        'began',
+        each((crowd) => crowd.goOn('before')),
+      );
+      await during('it happened', happen());
+      await during(
+        'they went on',
+        each((crowd) => crowd.goOn('after')),
+      );
+      await during(
+        'ended',
+        each((crowd) => crowd.stop()),
+      );
+      await during('had all', findLostByThosePresent(crowds).then(complain));
+    } finally {
+      for (const crowd of crowds) crowd.leave();
+    }
+    await during('newcomers had all', findLostByNewcomers(cluster, crowds).then(complain));
+    console.log(tell());
   };
   const happened: string[] = [];
   for (let round = 0; round < rounds; round++) {
     const all = faults(meanwhile, random);
-    for (const { name, happen } of shuffled(all, random).slice(0, Math.ceil((rounds - round) * all.length))) {
-      const began = performance.now();
-      try {
-        await within(faultMsMax, name, live(happen));
-      } finally {
-        for (const crowd of crowds) crowd.leave();
-      }
-      happened.push(name);
-      expect(await findLost(cluster, crowds), `lost after: ${name}`).toEqual([]);
-      console.log(`${new Date().toISOString()} ${name}: ${Math.round(performance.now() - began)} ms`);
+    for (const fault of shuffled(all, random).slice(0, Math.ceil((rounds - round) * all.length))) {
+      await live(fault);
+      happened.push(fault.name);
     }
   }
   expect(await findWrongInTheEnd(cluster, crowds), 'in the end').toEqual([]);

@@ -18,7 +18,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '#deploy/native/free-port.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const startDeadlineMs = 30_000;
+const startDeadlineMs = 90_000;
 const stopDeadlineMs = 15_000;
 const stderrCharactersMax = 1_000_000;
 
@@ -65,7 +65,7 @@ export async function makeDataDir(): Promise<{ readonly path: string; readonly r
 
 /**
  * Starts the standalone server and resolves when it is ready.
- * @throws Error with the server's diagnostics where it ends, or says nothing for 30 s, instead.
+ * @throws Error with the server's diagnostics where it ends, or says nothing for a minute and a half, instead.
  */
 export async function startServer(options: ServerOptions = {}): Promise<Server> {
   const { service = 'standalone' } = options;
@@ -140,7 +140,7 @@ const spawnServer = (options: ServerOptions): ChildProcessByStdio<null, Readable
   });
 };
 
-/** Runs a server that is expected to end by itself, because of how it was started. Kills it after 30 s: then there is no exit code. */
+/** Runs a server that is expected to end by itself, because of how it was started. Kills it after a minute and a half: then there is no exit code. */
 export async function endOfServer(options: ServerOptions & { readonly dataDir: string }): Promise<ServerEnd> {
   const child = spawnServer({ ...options, signal: AbortSignal.timeout(startDeadlineMs) });
   child.on('error', () => {});

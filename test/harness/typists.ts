@@ -66,6 +66,7 @@ export function createTypists({ gateways }: TestCluster, { seed, pasteOneIn, pac
     },
     goOn: async (part) => typing?.more(edits[part]),
     stop: async () => typing?.stop(),
+    present: () => typists,
     leave: () => {
       for (const { client } of typists) client.discard();
       for (const [document, known] of ever) known.push(...lately(document));
