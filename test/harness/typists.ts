@@ -8,8 +8,6 @@ import type { Crowd } from '#test/harness/provocation.ts';
 import type { TestCluster } from '#test/harness/test-cluster.ts';
 import { missingIn, openTypist, type Edit, type Typist } from '#test/harness/typist.ts';
 
-export const typistsDocuments = ['notes', 'team-7/minutes', 'plan'] as const;
-
 /** How much is typed in each part, by all of them. */
 const edits = { before: 80, meanwhile: 60, after: 40 } as const;
 
@@ -38,17 +36,19 @@ function startTyping(typists: readonly Typist[], rest: () => Promise<void>) {
 }
 
 export type TypistsOptions = {
+  readonly documents: readonly string[];
   readonly seed: number;
-  /** One edit in so many is a megabyte, which everybody who comes later has to fetch. */
+  /** One edit in so many is a megabyte, which everybody who comes later has to fetch. 0: none is. */
   readonly pasteOneIn: number;
   /** Between two edits of one of them, in ms; if not given, they type as fast as they can. */
   readonly paceMs?: number;
 };
 
 /** One on each gateway for each of the documents. */
-export function createTypists({ gateways }: TestCluster, { seed, pasteOneIn, paceMs }: TypistsOptions): Crowd {
+export function createTypists({ gateways }: TestCluster, options: TypistsOptions): Crowd {
+  const { documents, seed, pasteOneIn, paceMs } = options;
   const random = prng.create(seed);
-  const ever = new Map(typistsDocuments.map((document): [string, Edit[]] => [document, []]));
+  const ever = new Map(documents.map((document): [string, Edit[]] => [document, []]));
   let typists: readonly Typist[] = [];
   let typing: ReturnType<typeof startTyping> | undefined;
   const rest = (): Promise<void> =>
@@ -56,10 +56,10 @@ export function createTypists({ gateways }: TestCluster, { seed, pasteOneIn, pac
   const lately = (document: string): readonly Edit[] =>
     typists.filter((typist) => typist.document === document).flatMap(({ acknowledged }) => acknowledged);
   return {
-    documents: typistsDocuments,
+    documents,
     come: async () => {
       typists = gateways.flatMap(({ wsUrl }) =>
-        typistsDocuments.map((document) => openTypist({ url: wsUrl, document, random, pasteOneIn })),
+        documents.map((document) => openTypist({ url: wsUrl, document, random, pasteOneIn })),
       );
       await Promise.all(typists.map(({ client }) => client.synced()));
       typing = startTyping(typists, rest);

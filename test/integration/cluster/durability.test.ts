@@ -14,7 +14,7 @@ test('CL50: nothing that was acknowledged is lost, over every kind of fault', { 
   );
   onTestFinished(() => cluster.remove());
   const seed = 20_265;
-  const crowds = [createTypists(cluster, { seed, pasteOneIn: 2_000 })];
+  const crowds = [createTypists(cluster, { documents: ['notes', 'team-7/minutes', 'plan'], seed, pasteOneIn: 2_000 })];
   const { faults, edits } = await provokeFaults(cluster, {
     seed,
     rounds: 1,
