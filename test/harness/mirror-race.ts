@@ -47,8 +47,8 @@ export type RaceDocument = {
   /** What the mirror says, and the document. */
   readonly shown: () => Promise<string>;
   readonly said: () => string;
-  /** The field `name` of the mirror as it is. */
-  readonly field: (name: string) => Promise<unknown>;
+  /** The map `fields` of the mirror as it is. */
+  readonly fields: () => Promise<JsonMap>;
   /** Edits that became records. */
   readonly takenIn: () => number;
 };
@@ -154,9 +154,9 @@ export function raceDocument(document: DocumentName, mirrors: MirrorStore, other
     },
     shown: async () => canonicalText(await read()),
     said,
-    field: async (name) => {
+    fields: async () => {
       const fields = (await read()).get('fields');
-      return fields instanceof Map ? (fields as JsonMap).get(name) : undefined;
+      return fields instanceof Map ? (fields as JsonMap) : new Map();
     },
     takenIn: () => records().filter(({ origin }) => origin === 'changefeed').length,
   };

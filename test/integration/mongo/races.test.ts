@@ -25,7 +25,7 @@ const had = await mongodbForTests();
 if (had.kind === 'missing') {
   test('MS20: edits that race with rewrites, on MongoDB', ({ skip }) => skip(had.reason));
 } else {
-  mirrorRacesContract('MongoDB', async () => {
+  mirrorRacesContract('MongoDB', 1_000, async () => {
     const url = withDatabase(had.url, `inkstream-test-${randomUUID().slice(0, 8)}`);
     const program = await openMirrorProgram(url);
     const [ours, others] = [(await openDatabase({ url })).mirrors, (await openDatabase({ url })).mirrors] as const;

@@ -52,7 +52,7 @@ mirrorsContract('embedded', async () => {
   };
 });
 
-mirrorRacesContract('embedded', async () => {
+mirrorRacesContract('embedded', 200, async () => {
   const directory = temporaryDirectory();
   const environment = await openEnvironment({ directory: directory.path, commitIntervalMs: 0 });
   const open = () => openEmbeddedMirrors(environment);

@@ -29,7 +29,7 @@ mirrorsContract('memory', async () => {
   };
 });
 
-mirrorRacesContract('memory', async () => {
+mirrorRacesContract('memory', 200, async () => {
   const disk = createMirrorDisk();
   const mirrors = [createMemoryMirrors({ disk }), createMemoryMirrors({ disk })] as const;
   return {
