@@ -1,15 +1,17 @@
 /**
- * The page on a local cluster, as `make up` starts it: one person at each gateway, one behind the load balancer, and a gateway that is killed.
+ * The page on a local cluster, as `make up` starts it: one person at each gateway, one behind the load balancer, a program that edits the document in MongoDB, and a gateway that is killed.
  */
 
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import type { ClusterReady } from '#deploy/cluster-record.ts';
 import { javaLibraries } from '#deploy/native/java-libraries.ts';
 import { databaseAtHand } from '#deploy/native/mongodb.ts';
 import { balancerAtHand } from '#deploy/native/parts.ts';
 import { type LocalCluster, localCluster } from '#test/harness/local-cluster.ts';
 import { readMetric } from '#test/harness/metrics.ts';
+import { type MirrorProgram, openMirrorProgram } from '#test/harness/mirror-program.ts';
+import { arrivalOf, machineMs, quantile, recordArrivals } from './arrivals.ts';
 import { launchChromium, withoutChromium } from './chromium.ts';
 import { buildPages } from './site.ts';
 import { newDocument, openWriter, patient, type Writer } from './writer.ts';
@@ -81,12 +83,12 @@ async function selectLine(person: Writer): Promise<void> {
 const sessions = (gateways: readonly string[]): Promise<readonly number[]> =>
   Promise.all(gateways.map((url) => readMetric(url, 'inkstream_sessions')));
 
-/** Types a letter, over and over, until told to stop. Resolves with how many there were. */
-function typeOn({ page }: Writer, letter: string): () => Promise<number> {
+/** Types a letter, over and over, until told to stop, as fast as it goes or with a delay between two. Resolves with how many there were. */
+function typeOn({ page }: Writer, letter: string, delay = 0): () => Promise<number> {
   let isOver = false;
   const typing = (async () => {
     let typed = 0;
-    for (; !isOver; typed++) await page.keyboard.type(letter);
+    for (; !isOver; typed++) await page.keyboard.type(letter, { delay });
     return typed;
   })();
   return () => {
@@ -143,6 +145,85 @@ test('CL60: who comes through the load balancer is one of them', async ({ skip }
   );
   expect(people.flatMap(({ complaints }) => complaints)).toEqual([]);
 });
+
+const nameIn = (path: string): string => new URL(path, 'http://page').searchParams.get('document') ?? '';
+
+/** What a program does to the text of a document: puts a mark before it. Resolves with when it began to write. */
+async function putMark({ mirrors, read }: MirrorProgram, document: string, mark: string): Promise<number> {
+  for (;;) {
+    const text = (await read(document))?.value.text ?? '';
+    const beganMs = machineMs();
+    const { matchedCount } = await mirrors.updateOne(
+      { _id: document, 'value.text': text },
+      { $set: { 'value.text': `${mark}${text}` } },
+    );
+    if (matchedCount > 0) return beganMs;
+  }
+}
+
+/** Puts marks, one after the other. Resolves with how long each took to both pages, in ms. */
+async function putMarks(
+  program: MirrorProgram,
+  document: string,
+  marks: readonly string[],
+  people: readonly Writer[],
+): Promise<readonly number[]> {
+  const tookMs: number[] = [];
+  for (const mark of marks) {
+    const beganMs = await putMark(program, document, mark);
+    for (const { page } of people) tookMs.push((await arrivalOf(page, mark)) - beganMs);
+  }
+  return tookMs;
+}
+
+const edits = 50;
+const marksOf = (letter: string): readonly string[] => Array.from({ length: edits }, (_, index) => `[${letter}${index}]`);
+
+function sayTook(when: string, tookMs: readonly number[]): void {
+  const [p50, p99] = [quantile(tookMs, 0.5), quantile(tookMs, 0.99)].map(Math.round);
+  console.log(`from the write in the database to the page, ${when}, ms: p50 ${p50}, p99 ${p99}, of ${tookMs.length}`);
+}
+
+test(
+  'CM16, CM17 and CM18: what a program writes into the document in MongoDB is on both pages soon, while somebody types too; nothing that was typed is lost, and undo takes back only that',
+  { timeout: startMsMax },
+  async () => {
+    const { gateways, ready: up } = present();
+    const program = await openMirrorProgram(up.mongodb);
+    onTestFinished(() => program.close());
+    const path = newDocument('edited outside');
+    const document = nameIn(path);
+    const people = await Promise.all([open(gateways[0], path, 'Ada'), open(gateways[1], path, 'Ben')]);
+    const [ada, ben] = people;
+    await ben.type('of Ben. ');
+    await ada.seesText('of Ben. ');
+    await expect.poll(async () => (await program.read(document))?.value.text, patient).toBe('of Ben. ');
+    await Promise.all(people.map(({ page }) => recordArrivals(page)));
+
+    const quiet = await putMarks(program, document, marksOf('q'), people);
+    await ada.type('');
+    const stopTyping = typeOn(ada, 'x', 80);
+    const busy = await putMarks(program, document, marksOf('b'), people);
+    const typed = await stopTyping();
+    expect(typed).toBeGreaterThan(edits);
+    const marks = [...marksOf('q'), ...marksOf('b')].toReversed().join('');
+    await allSeeText(people, `${marks}of Ben. ${'x'.repeat(typed)}`);
+    await allSeeStatus(people, 'Saved');
+
+    const undone = async (): Promise<string> => {
+      await ada.page.keyboard.press('Control+z');
+      return ada.text();
+    };
+    await expect.poll(undone, patient).toBe(`${marks}of Ben. `);
+    await ada.page.keyboard.press('Control+z'); // there is nothing of hers any more
+    await allSeeText(people, `${marks}of Ben. `);
+    await expect.poll(async () => (await program.read(document))?.value.text, patient).toBe(`${marks}of Ben. `);
+    expect(people.flatMap(({ complaints }) => complaints)).toEqual([]);
+    sayTook('while nobody types', quiet);
+    sayTook('while somebody types', busy);
+    for (const tookMs of [quiet, busy]) expect(quantile(tookMs, 0.5)).toBeLessThan(1_000);
+  },
+);
 
 /** Counts how often a page has been loaded since. */
 function countLoads({ page }: Writer): () => number {
