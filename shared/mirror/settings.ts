@@ -70,7 +70,10 @@ export const mirrorSettings = {
   ),
   mirrorWorkMsMax: duration(60_000, 'how long reading or comparing one document as JSON may take in its thread'),
   mirrorHeapMbMax: amount('MB', 2_048, 'the heap of that thread; running out of it ends that thread alone'),
-  mirrorIdleMs: duration(30_000, 'after which it is ended when idle'),
+  mirrorIdleMs: duration(
+    600_000,
+    'after which it is ended when idle; the edit that starts it again comes some tenths of a second later',
+  ),
 };
 
 export type MirrorSettings = SettingValues<typeof mirrorSettings>;
