@@ -247,7 +247,8 @@ test('CF33: a document that waits for somebody else keeps a sweep from nothing',
   await running.stop();
 });
 
-test('CF34: what is announced a thousand times while it waits is waited for once, and the latest token is stored when it was looked at', async () => {
+/** How far it was looked at, and what is stored of that. */
+function startProgress() {
   const changes = createMemoryChanges();
   const clock = virtualClock();
   const stored: string[] = [];
@@ -258,6 +259,21 @@ test('CF34: what is announced a thousand times while it waits is waited for once
     intervalMs: 10,
     signal: new AbortController().signal,
   });
+  return { clock, stored, progress };
+}
+
+test('CF21: what was not looked at, since looking was stopped, is not passed', async () => {
+  const { clock, stored, progress } = startProgress();
+  progress.push('1', [Promise.resolve(true)]);
+  progress.push('2', [Promise.resolve(true), Promise.resolve(false)]);
+  progress.push('3', [Promise.resolve(true)]);
+  await settle();
+  await clock.advance(1_000);
+  expect(stored).toEqual(['1']);
+});
+
+test('CF34: what is announced a thousand times while it waits is waited for once, and the latest token is stored when it was looked at', async () => {
+  const { clock, stored, progress } = startProgress();
   const stuck = Promise.withResolvers<boolean>();
   const waiting = vi.spyOn(stuck.promise, 'then');
   for (let i = 1; i <= 1_000; i++) progress.push(String(i), [stuck.promise]);
