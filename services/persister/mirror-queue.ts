@@ -8,7 +8,8 @@
  *     what is due, the oldest first ─► begun, so many at a time ─► rest, for as long as that took ─► what is due by then
  *
  * A document that changes again while it waits is written once. So with a longer round each mirror is written less often, and however many there are, they take about half of the time. Where few are
- * due a round takes no time, nor does its rest. While the store is behind with what was typed they are written one at a time. A document is never written twice at once.
+ * due a round takes no time, nor does its rest. How many are written at once goes by how long one takes: one more after each that was quick, half as many after one that was not, since then the database has enough to
+ * do; and one at a time while the store is behind with what was typed. A document is never written twice at once.
  *
  * A mirror that can't be written now (somebody's edit is to be taken in first, or somebody else wrote meanwhile) is tried again after longer and longer waits, since nobody may write to the document any
  * more, and then nothing else would.
@@ -29,8 +30,9 @@ import { type MirrorContext, type MirrorIntervals, nextMirrorMs, refreshMirror, 
 import type { PersisterError } from './reporting.ts';
 
 export type MirrorQueueLimits = MirrorIntervals & {
-  /** Mirrors that are written at the same time. */
+  /** Mirrors that are written at the same time, and how long one may take, in milliseconds, without there being fewer. */
   readonly mirrorWritesMax: number;
+  readonly mirrorSlowMs: number;
   /** How long there is rest after a round, in percent of how long it took. */
   readonly mirrorRestPercent: number;
   readonly mirrorRetryMsMin: number;
@@ -88,6 +90,8 @@ export class MirrorQueue {
   /** Those that only the sweep asked for, until they are looked at. */
   readonly #swept = new Set<DocumentName>();
   readonly #written = new Map<DocumentName, Written>();
+  /** How many may be written at once now. */
+  #atOnce = 1;
   #sweepNow = new AbortController();
 
   constructor(context: MirrorQueueContext) {
@@ -145,8 +149,8 @@ export class MirrorQueue {
   }
 
   async #untilThereIsRoom(): Promise<void> {
-    const { isBehind, queueLimits } = this.#context;
-    while (this.#writing.size >= (isBehind() ? 1 : queueLimits.mirrorWritesMax)) await Promise.race(this.#writing.values());
+    const { isBehind } = this.#context;
+    while (this.#writing.size >= (isBehind() ? 1 : this.#atOnce)) await Promise.race(this.#writing.values());
   }
 
   /** Begins to write one that is still due. */
@@ -203,6 +207,12 @@ export class MirrorQueue {
       if (!isUnavailable(error)) logger.error({ document, err: error }, 'a mirror could not be written');
       this.#again(document, waiting);
     }
+    this.#adapt(clock.monotonic() - startedMs);
+  }
+
+  #adapt(tookMs: number): void {
+    const { mirrorWritesMax, mirrorSlowMs } = this.#context.queueLimits;
+    this.#atOnce = tookMs > mirrorSlowMs ? Math.ceil(this.#atOnce / 2) : Math.min(mirrorWritesMax, this.#atOnce + 1);
   }
 
   #conclude(document: DocumentName, waiting: Waiting, refreshed: Refreshed, startedMs: number): void {

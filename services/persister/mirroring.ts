@@ -10,7 +10,11 @@ export const mirrorQueueSettings = {
   mirrorIntervalMsMin: duration(1_000, 'the shortest time between two writes of one mirror, while people type'),
   mirrorBytesPerMs: amount('bytes', 200, 'of the mirror that add a millisecond to that time: large ones are written less often'),
   mirrorIntervalMsMax: duration(30_000, 'the longest such time'),
-  mirrorWritesMax: amount('mirrors', 8, 'that are written at the same time; one while the store is behind'),
+  mirrorWritesMax: amount('mirrors', 8, 'that are written at the same time at most; one while the store is behind'),
+  mirrorSlowMs: duration(
+    250,
+    'how long writing a mirror may take; after one that takes longer half as many are written at the same time, after each other one more',
+  ),
   mirrorRestPercent: amount(
     'percent',
     100,
