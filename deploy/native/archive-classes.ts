@@ -44,11 +44,19 @@ async function write(file: string, start: Start): Promise<void> {
     await Promise.race([engine.ended, delay(writeMsMax, undefined, { ref: false })]);
     await engine.kill();
     if ((await engine.ended) === 'SIGKILL') throw new Error('it took too long to write its classes down');
-    // Java looks at how an archive begins, and ends where it is cut short.
-    const written = await open(unfinished);
-    await written.sync().finally(() => written.close());
+    // Java looks at how an archive begins, and crashes where it is cut short.
+    await sync(unfinished);
     await rename(unfinished, file);
   } finally {
     await Promise.all([rm(unfinished, { force: true }), rm(dataDir, { recursive: true, force: true })]);
+  }
+}
+
+async function sync(file: string): Promise<void> {
+  const written = await open(file);
+  try {
+    await written.sync();
+  } finally {
+    await written.close();
   }
 }
