@@ -58,7 +58,7 @@ export function openDesk(environment: Environment, say: (line: string) => void):
   const mongodb = taking('mongodb', async (): Promise<Had<SharedMongodb>> => {
     const given = environment['TEST_MONGODB_URL'];
     if (given !== undefined) return { kind: 'had', took: 'address in the environment', url: given, isStandIn: false };
-    const own = await startOwnMongodb();
+    const own = await startOwnMongodb({ isInMemory: true });
     if (own.kind === 'missing') return own;
     started.push(own);
     return { kind: 'had', took: own.took, url: own.url, isStandIn: own.isStandIn };
