@@ -257,7 +257,7 @@ describe('many mirrors', () => {
     const { mirrors, seen } = slowMirrors(world);
     const { queue, stop } = createQueue(world, { mirrors, queueLimits: roomy });
     await pass(world, 50);
-    const documents = namesOf(60);
+    const documents = [...namesOf(60)];
     await storeDocuments(world, documents);
     const mostOf = async (ms: number, count: number): Promise<number> => {
       seen.ms = ms;
