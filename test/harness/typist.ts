@@ -18,7 +18,7 @@ export type Typist = {
   readonly document: string;
   /** In the order in which they were made. */
   readonly acknowledged: readonly Edit[];
-  /** Makes one edit; nothing while the client is offline, or waits for many acknowledgements. Returns whether it did. */
+  /** Makes one edit that changes something; none while the client is offline, or waits for many acknowledgements. Returns whether it did. */
   readonly type: () => boolean;
 };
 
@@ -37,7 +37,12 @@ const unsettledMax = 30;
 const words = (random: prng.PRNG, length: number): string =>
   length <= 16 ? prng.word(random, length, length) : prng.word(random, 16, 16).repeat(length / 16);
 
-/** Makes one edit in one transaction. It may change nothing: formatting what is bold already. */
+function insertion(text: Y.Text, random: prng.PRNG): EditKind {
+  text.insert(prng.int32(random, 0, text.length), words(random, prng.int32(random, 1, 12)));
+  return 'insertion';
+}
+
+/** Makes one edit in one transaction. It may change nothing: making bold what is bold already. */
 function edit(text: Y.Text, random: prng.PRNG, pasteOneIn: number): EditKind {
   const at = prng.int32(random, 0, text.length);
   const length = Math.min(text.length - at, prng.int32(random, 1, 12));
@@ -59,8 +64,7 @@ function edit(text: Y.Text, random: prng.PRNG, pasteOneIn: number): EditKind {
     text.format(at, length, { [format]: prng.bool(random) ? true : null });
     return 'formatting';
   }
-  text.insert(at, words(random, prng.int32(random, 1, 12)));
-  return 'insertion';
+  return insertion(text, random);
 }
 
 export function openTypist({ url, document, random, pasteOneIn }: TypistOptions): Typist {
@@ -84,7 +88,8 @@ export function openTypist({ url, document, random, pasteOneIn }: TypistOptions)
     type: () => {
       if (!client.provider.synced || client.unsettled() > unsettledMax) return false;
       const before = outstanding.length;
-      const kind = edit(client.text, random, pasteOneIn);
+      let kind = edit(client.text, random, pasteOneIn);
+      if (outstanding.length === before) kind = insertion(client.text, random);
       const sent = outstanding.at(-1);
       if (sent === undefined || outstanding.length === before) return false;
       sent.kind = kind;
