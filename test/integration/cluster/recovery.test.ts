@@ -203,6 +203,9 @@ test('CL54: a gateway that was frozen while the journal was cut under it reads i
   await has(ada, 'before. ');
   one.freeze();
   type(ada, 'into the frozen one. ');
+  // What answers the request that the frozen one has under way waits for it in its socket.
+  type(ben, 'before it was cut. ');
+  await ben.saved();
   for (let i = 0; i < 20; i++) type(ben, `unseen ${i}. `);
   await ben.saved();
   const journal = await openJournal(cluster);
