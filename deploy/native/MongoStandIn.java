@@ -2,7 +2,11 @@ import de.bwaldvogel.mongo.MongoServer;
 import de.bwaldvogel.mongo.MongoVersion;
 import de.bwaldvogel.mongo.backend.h2.H2Backend;
 import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
+import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.wire.message.MongoMessage;
 import java.util.List;
+import java.util.Set;
+import java.util.function.Function;
 import org.h2.mvstore.MVStore;
 
 /**
@@ -27,8 +31,42 @@ final class MongoStandIn {
         return store;
     }
 
+    /** What touches no document. The driver asks it over and over, and takes a server that is slow to answer for dead. */
+    private static final Set<String> untouching = Set.of("hello", "ismaster", "isMaster", "ping");
+
+    /**
+     * One command at a time, and its answer apart from what is stored. The server changes documents in place, field by field, also while another thread sends them: one in
+     * three thousand reads beside writes had the value of one moment and the bookkeeping of another, which MongoDB never does.
+     */
+    private static synchronized Document answerAlone(MongoMessage message, Function<MongoMessage, Document> answer) {
+        return answer.apply(message).cloneDeeply();
+    }
+
+    private static Document answer(MongoMessage message, Function<MongoMessage, Document> answer) {
+        var command = message.getDocument().keySet().iterator().next();
+        return untouching.contains(command) ? answer.apply(message) : answerAlone(message, answer);
+    }
+
+    private static final class OnDisk extends H2Backend {
+        private OnDisk(MVStore store) {
+            super(store);
+        }
+
+        @Override
+        public Document handleMessage(MongoMessage message) {
+            return answer(message, super::handleMessage);
+        }
+    }
+
+    private static final class InMemory extends MemoryBackend {
+        @Override
+        public Document handleMessage(MongoMessage message) {
+            return answer(message, super::handleMessage);
+        }
+    }
+
     public static void main(String[] arguments) {
-        var backend = arguments.length > 1 ? new H2Backend(onDisk(arguments[1])) : new MemoryBackend();
+        var backend = arguments.length > 1 ? new OnDisk(onDisk(arguments[1])) : new InMemory();
         backend.version(new Version(List.of(5, 0, 0), 13));
         var server = new MongoServer(backend);
         server.enableOplog();
