@@ -78,7 +78,9 @@ test('JR17: killed again and again, everything that was acknowledged is there at
   expect(end).toBeGreaterThan(said.acknowledged);
   const reader = collect(journal, 0, 0);
   await reader.reaches(end);
-  const numbers = reader.records().map((one) => ('record' in one ? new DataView(one.record.update.buffer).getUint32(0) : -1));
+  const numbers = reader
+    .records()
+    .map((one) => ('record' in one ? new DataView(one.record.update.buffer, one.record.update.byteOffset).getUint32(0) : -1));
   expect(numbers).toEqual(Array.from({ length: end }, (_, i) => i));
   const store = openEmbeddedStore(environment);
   expect(await store.readCheckpoint(0)).toBeGreaterThanOrEqual(said.checkpoint);

@@ -385,7 +385,9 @@ test('CM13: a mirror that a program inserts where people have typed, and which h
   const document = 'plain/inserted';
   const [ada, ben] = [open(gateways[0], document), open(gateways[1], document)] as const;
   await Promise.all([ada.synced(), ben.synced()]);
-  ada.doc.clientID = 2 ** 31; // like nearly all that are drawn, above those of who has seen nothing
+  // Like nearly all that are drawn, above those of who has seen nothing.
+  ada.doc.clientID = ada.provider.awareness.clientID = 2 ** 31;
+  ada.provider.awareness.setLocalState({});
   persister.freeze(); // or it would write the first mirror
   onTestFinished(() => persister.thaw());
   ada.text.insert(0, 'typed.');
