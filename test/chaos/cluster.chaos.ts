@@ -14,7 +14,7 @@ import { faultsOf, kindsOfFaults } from '#test/harness/faults.ts';
 import { type EditKind, editedRoots } from '#test/harness/mirror-edits.ts';
 import { openMirrorProgram } from '#test/harness/mirror-program.ts';
 import { startOwnKafkaCluster } from '#test/harness/own-kafka-cluster.ts';
-import { busyPersister, provokeFaults } from '#test/harness/provocation.ts';
+import { busyPersister, provokeFaults, restorablePersister } from '#test/harness/provocation.ts';
 import { saveDiagnostics, startTestCluster, type TestCluster } from '#test/harness/test-cluster.ts';
 import { hasTrace, tracesDir } from '#test/harness/traces.ts';
 import { createTypists } from '#test/harness/typists.ts';
@@ -123,10 +123,7 @@ test(
   'CL69: a database that is put back to an earlier time, again and again and among other faults, has everything once',
   { timeout: hoursMs },
   async ({ skip }) => {
-    // What was decided to be deleted before the database is put back, which takes a second here, must not be deleted after it.
-    const cluster = await clusterFor(skip, {
-      persisterSettings: { ...busyPersister, RESTORE_WINDOW_MS: 86_400_000, RETIRE_AFTER_MS: 60_000 },
-    });
+    const cluster = await clusterFor(skip, { persisterSettings: restorablePersister });
     const program = await openMirrorProgram(cluster.mongodb.url);
     onTestFinished(() => program.close());
     const authors = createAuthors(cluster, program, {

@@ -7,6 +7,7 @@ import { encodeRecord } from '#shared/journal/record.ts';
 import { openKafka } from '#shared/journal/kafka.ts';
 import { systemClock } from '#shared/runtime/clock.ts';
 import { kafkaForTests, mongodbForTests, orSkip } from '#test/harness/backends.ts';
+import { storedBy } from '#test/harness/checkpoints.ts';
 import { provisionForTests } from '#test/harness/kafka-topics.ts';
 import { silentLogger } from '#test/harness/memory-gateway.ts';
 import { endOfProgram } from '#test/harness/program.ts';
@@ -47,9 +48,6 @@ type Condition = {
 };
 
 const conditionOf = async ({ url }: Server): Promise<Condition> => (await (await fetch(`${url}/readyz`)).json()) as Condition;
-
-const storedBy = async (service: Server): Promise<number> =>
-  ((await conditionOf(service)).persister?.partitions ?? []).reduce((sum, { checkpoint = 0 }) => sum + checkpoint, 0);
 
 function updateOf(written: string): Uint8Array {
   const doc = new Y.Doc();

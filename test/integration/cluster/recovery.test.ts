@@ -7,11 +7,12 @@ import { parseDocumentName } from '#shared/document/name.ts';
 import { type Kafka, openKafka } from '#shared/journal/kafka.ts';
 import { systemClock } from '#shared/runtime/clock.ts';
 import { orSkip } from '#test/harness/backends.ts';
+import { checkpointsToldBy } from '#test/harness/checkpoints.ts';
 import { readFromStoreAlone } from '#test/harness/cold-start.ts';
 import { backUp, restore } from '#test/harness/database-backup.ts';
 import { silentLogger } from '#test/harness/memory-gateway.ts';
 import type { Had } from '#test/harness/own-engine.ts';
-import { busyPersister } from '#test/harness/provocation.ts';
+import { restorablePersister } from '#test/harness/provocation.ts';
 import { type ClusterNode, startTestCluster, type TestCluster } from '#test/harness/test-cluster.ts';
 import { type Client, isSame, openClient } from '#test/harness/y-websocket-client.ts';
 
@@ -21,10 +22,10 @@ const silenceMsMin = 20_000;
 let had: Had<TestCluster> = { kind: 'missing', reason: 'the cluster was not started' };
 
 beforeAll(async () => {
-  // Cuts the journal only where the test says so (RESTORE_WINDOW_MS of a day).
-  // The database is put back within a second here, which is less than one call may wait for it: a deletion that was decided before must not come after.
-  const persisterSettings = { ...busyPersister, RESTORE_WINDOW_MS: 86_400_000, RETIRE_AFTER_MS: 60_000 };
-  had = await startTestCluster({ gatewaySettings: { DRAIN_SPREAD_MS: 300, UNSAVED_MS_MAX: 3_000 }, persisterSettings });
+  had = await startTestCluster({
+    gatewaySettings: { DRAIN_SPREAD_MS: 300, UNSAVED_MS_MAX: 3_000 },
+    persisterSettings: restorablePersister,
+  });
 }, startMsMax);
 afterAll(async () => {
   if (had.kind === 'had') await had.remove();
@@ -146,18 +147,6 @@ test('CL56: a gateway that is told to stop while Kafka is away says how much sta
   await Promise.all([ada.saved(), has(far, 'unsaved. ')]);
 });
 
-/** How far the persisters know that they have stored each partition. */
-async function checkpointsToldBy({ persisters }: TestCluster): Promise<readonly number[]> {
-  const checkpoints: number[] = [];
-  for (const { url } of persisters) {
-    const { persister } = (await (await fetch(`${url}/readyz`)).json()) as {
-      readonly persister: { readonly partitions: readonly { readonly partition: number; readonly checkpoint?: number }[] };
-    };
-    for (const { partition, checkpoint = 0 } of persister.partitions) checkpoints[partition] = checkpoint;
-  }
-  return checkpoints;
-}
-
 const endsOf = (journal: Kafka['journal']): Promise<readonly number[]> =>
   Promise.all(Array.from({ length: journal.identity.partitionCount }, (_, partition) => journal.highWater(partition)));
 
@@ -171,7 +160,7 @@ function nameElsewhere(journal: Kafka['journal'], document: string): string {
 
 /** Until no flush is under way: one that is repeated when the database is back would move the checkpoint over segments that are gone. */
 const untilTold = (cluster: TestCluster, journal: Kafka['journal']): Promise<void> =>
-  vi.waitFor(async () => expect(await checkpointsToldBy(cluster)).toEqual(await endsOf(journal)), {
+  vi.waitFor(async () => expect(await checkpointsToldBy(cluster.persisters)).toEqual(await endsOf(journal)), {
     timeout: 30_000,
     interval: 50,
   });

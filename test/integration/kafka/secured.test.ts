@@ -2,6 +2,7 @@
 
 import { afterAll, expect, onTestFinished, test, vi } from 'vitest';
 import { mongodbForTests, orSkip } from '#test/harness/backends.ts';
+import { storedBy } from '#test/harness/checkpoints.ts';
 import { endOfProgram } from '#test/harness/program.ts';
 import { type SecuredKafka, securedMechanisms, startSecuredKafka } from '#test/harness/secured-kafka.ts';
 import { type Server, startServer } from '#test/harness/server.ts';
@@ -22,13 +23,6 @@ const named = ({ username, password }: SecuredKafka, mechanism: Mechanism): Sett
   KAFKA_SASL_USERNAME: username,
   KAFKA_SASL_PASSWORD: password,
 });
-
-async function storedBy(persister: Server): Promise<number> {
-  const { persister: condition } = (await (await fetch(`${persister.url}/readyz`)).json()) as {
-    readonly persister?: { readonly partitions: readonly { readonly checkpoint?: number }[] };
-  };
-  return (condition?.partitions ?? []).reduce((sum, { checkpoint = 0 }) => sum + checkpoint, 0);
-}
 
 test(
   'JR50: topics are made, and what is typed is saved and stored, over TLS with a certificate and each way of giving a name',
