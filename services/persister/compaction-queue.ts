@@ -6,6 +6,9 @@
  * there are too many documents to remember; a document that is not remembered is looked up in the store when it is written next, and what an
  * earlier persister left uncleaned is found then.
  *
+ * What a head covers goes when it has stood for a while. A document whose mirror is written each second has a new head each second, and to delete behind each of them would
+ * cost more than all the rest; so what several heads cover goes together, with the latest of those that came while the first one was waited for.
+ *
  * A document that can't be compacted stays as it is: its segments are kept and nothing is lost, but it opens more and more slowly. So that is
  * said, and tried again after longer and longer waits, whether or not somebody writes to it: never in a hot loop, and never in the way of the
  * others.
@@ -52,6 +55,9 @@ type Remembered = {
 
 type Retirement = { readonly document: DocumentName; readonly head: Head };
 
+/** A retirement that is not due yet, and the latest head that has come since. */
+type Pending = { readonly timer: Timer; later: Head | undefined };
+
 /** Documents that a status names. */
 const failuresShown = 10;
 
@@ -64,7 +70,7 @@ export class CompactionQueue {
   readonly #remembered = new Map<DocumentName, Remembered>();
   readonly #queue = new Set<DocumentName>();
   readonly #retirements: Retirement[] = [];
-  readonly #retirementTimers = new Set<Timer>();
+  readonly #pending = new Map<DocumentName, Pending>();
 
   constructor(context: CompactionQueueContext) {
     this.#context = context;
@@ -126,7 +132,7 @@ export class CompactionQueue {
       failures = (await this.#workOnce()) ? 0 : failures + 1;
       if (failures > 0) await pause(clock, backoffMs(failures, limits.retryMsMin, limits.retryMsMax, random), draining);
     }
-    for (const timer of this.#retirementTimers) timer.cancel();
+    for (const { timer } of this.#pending.values()) timer.cancel();
     for (const { rest } of this.#remembered.values()) rest?.cancel();
     await this.#context.compactor.end();
   }
@@ -246,12 +252,19 @@ export class CompactionQueue {
   }
 
   #retireLater(document: DocumentName, head: Head): void {
+    const waiting = this.#pending.get(document);
+    if (waiting !== undefined) {
+      waiting.later = head;
+      return;
+    }
     const timer = this.#context.clock.after(this.#context.limits.retireAfterMs, () => {
-      this.#retirementTimers.delete(timer);
+      const later = this.#pending.get(document)?.later;
+      this.#pending.delete(document);
+      if (later !== undefined) this.#retireLater(document, later);
       this.#retirements.push({ document, head });
       this.#alarm.ring();
     });
-    this.#retirementTimers.add(timer);
+    this.#pending.set(document, { timer, later: undefined });
   }
 }
 
