@@ -5,12 +5,17 @@
  * collection, and the result becomes its new snapshot. The persister may be killed between any two effects, and another one may compact
  * the same document at the same time, so the order is everything:
  *
- *     1 checkpoint   2 head   3 parts   4 segments   5 head again   6 all parts of the new snapshot   7 the head moves   8 later: what it covers goes
+ *     1 checkpoint   2 head   3 parts   4 segments   5 checkpoint and head again   6 all parts of the new snapshot   7 the head moves   8 later: what it covers goes
  *
  * The checkpoint comes before the segments and is the new snapshot's `upto`: at that moment all below it was stored, so it is in what is
  * read afterwards. Were it read after them, a flush in between would make the snapshot claim what it does not hold. A segment that begins
  * below `upto` is taken in whole, even where it reaches past it: the rest of it is applied once more with its own segment, which is harmless.
- * If the head has moved when it is read again, what it covered may have been deleted under the reading, so nothing is concluded.
+ * If the head has moved when it is read again, what it covered may have been deleted under the reading, so nothing is concluded. Nor is anything if the checkpoint was put back meanwhile, with
+ * all that is stored: then the segments may be those of yesterday, and would be passed off as all that there was today. That the checkpoint is no lower does not say that it was not put
+ * back (it may have caught up), but its course does.
+ *
+ * What was put back later than that does no harm. The snapshot holds what the journal holds; a head that is ahead of a checkpoint that was put back
+ * only makes what is read from the journal again something that is known. And the head moves only to a snapshot that is there (`shared/store/marks.ts`).
  *
  * What may be deleted: heads move forward only, strictly. Once a head with `upto` stands, no other snapshot at or below that `upto` can ever
  * become the head: not an older one, not one with other bytes for the same offsets, not one that a slow persister is still writing. All
@@ -19,6 +24,8 @@
  * read the old head just before; one that needs longer finds a part missing, reads the head again and sees that it has moved.
  * Snapshots that a mirror was made from are kept for as long as the mirror or its state names them. Those names are read after the head, since
  * whoever writes a mirror names the head's snapshot first and then makes sure that it still is the head's (`shared/mirror/rewrite.ts`).
+ * All of that goes back when the store is put back, and a deletion that was decided on comes all the same. So what is covered is marked first, and then it is looked whether the head
+ * stands: why a deletion that only takes what is marked does no harm then, however late it comes, is in `shared/store/marks.ts`.
  *
  * A result that is byte for byte the old snapshot (segments that hold only what was known already) is written again under its new `upto`
  * nevertheless: it is the only way to get rid of those segments, and without it the document would be due at every flush from then on.
@@ -55,7 +62,7 @@ export type Growth = { readonly segments: number; readonly bytes: number; readon
 export type Compacted =
   | { readonly kind: 'not-due'; readonly growth: Growth; readonly head: Head | undefined }
   | { readonly kind: 'compacted'; readonly head: Head; readonly bytesIn: number; readonly bytesOut: number }
-  /** Another persister moved the head meanwhile; `head` stands now. */
+  /** Another persister moved the head meanwhile, or the store was put back; `head` stands now. */
   | { readonly kind: 'overtaken'; readonly head: Head | undefined }
   | { readonly kind: 'threw'; readonly culprit: SegmentId | SnapshotId; readonly reason: string }
   /** The compactor gave up. */
@@ -78,7 +85,8 @@ export function isDue({ segments, bytes, snapshotBytes }: Growth, limits: Persis
  */
 export async function compactDocument(document: DocumentName, context: CompactionContext, wanted?: Offset): Promise<Compacted> {
   const { store, journal, compactor, limits, partBytes, draining } = context;
-  const upto = await store.readCheckpoint(journal.partitionOf(document));
+  const partition = journal.partitionOf(document);
+  const { upto, course } = await store.readPosition(partition);
   const head = await store.readHead(document);
   const listed = (await store.listSegments(document, head?.upto ?? 0)).filter(({ first }) => first < upto);
   const growth = {
@@ -95,8 +103,11 @@ export async function compactDocument(document: DocumentName, context: Compactio
   const snapshotBytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
   if (!isWanted({ ...growth, snapshotBytes })) return { kind: 'not-due', growth: { ...growth, snapshotBytes }, head };
   const segments = (await store.readSegments(document, head?.upto ?? 0)).filter(({ first }) => first < upto);
+  const position = await store.readPosition(partition); // after the segments
   const standing = await store.readHead(document);
-  if (standing?.upto !== head?.upto || standing?.sha256 !== head?.sha256) return { kind: 'overtaken', head: standing };
+  const wasPutBack = position.upto < upto || position.course !== course;
+  if (wasPutBack || standing?.upto !== head?.upto || standing?.sha256 !== head?.sha256)
+    return { kind: 'overtaken', head: standing };
   if (old !== undefined && 'wrong' in old) throw old.wrong;
 
   const base = head === undefined ? [] : [concatenate(parts)];
@@ -130,7 +141,7 @@ async function replaceHead(
   }
   // Only now: whoever sees this head finds every part of it.
   const head = await store.moveHead(document, { upto, sha256, parts });
-  if (head.upto !== upto || head.sha256 !== sha256) return { kind: 'overtaken', head };
+  if (head?.upto !== upto || head.sha256 !== sha256) return { kind: 'overtaken', head };
   return { kind: 'compacted', head, bytesIn, bytesOut: update.byteLength };
 }
 
@@ -153,15 +164,18 @@ export async function hasCovered(document: DocumentName, head: Head, store: Stor
   return (await store.listSegments(document, 0)).some(({ last }) => last < head.upto);
 }
 
-/** Deletes what `head`, which has stood for a while, covers. Can be repeated, and done late. */
+/**
+ * Deletes what `head` covers, which was seen to stand a while ago. Can be repeated, and done late. What other heads cover by now is left to their own retirements.
+ */
 export async function retireCovered(document: DocumentName, head: Head, store: Store, named = noneNamed): Promise<void> {
-  // A store that was restored to an earlier time has an older head again, and needs what this one covered; or one that was made
+  const spared = await named(document);
+  const condemned = await store.condemn({ document, head, spared });
+  if (condemned.kinds.length === 0) return;
+  // A store that was put back has an older head again, and needs what this one covered; or one that was made
   // anew since, for the same offsets out of other bytes, and then it is this one's rival that stands.
-  const standing = await store.readHead(document);
+  const standing = await store.readHead(document); // after all marks
   if (standing === undefined || standing.upto < head.upto) return;
   if (standing.upto === head.upto && standing.sha256 !== head.sha256) return;
-  const covered = (await store.listSnapshots(document)).filter((snapshot) => isCovered(snapshot, head));
-  const doomed = covered.length === 0 ? [] : await unnamed(document, covered, named); // after the head was read
-  for (const snapshot of doomed) await store.deleteSnapshot(snapshot);
-  await store.deleteSegments(document, head.upto);
+  const sparedStill = condemned.kinds.includes('snapshots') ? await named(document) : []; // after the head
+  await store.deleteCondemned({ document, head, spared: [...spared, ...sparedStill] }, condemned);
 }

@@ -9,6 +9,8 @@
  * Killed before the checkpoint, the next persister reads the same records and writes segments again: the same ones (a duplicate is a
  * success) or others that overlap them (harmless). Killed after it, everything below it is stored. A phantom may appear, a hole never.
  * A zombie that does all of this an hour late writes segments that are covered already, and moves no checkpoint, since that only goes forward.
+ * A store that is put back to a moment of this flush no longer has all of its segments, perhaps, though they were written. So the checkpoint moves only where they are
+ * there (`shared/store/marks.ts`), and where not, the records are read again.
  */
 
 import type { DocumentName } from '#shared/document/name.ts';
@@ -18,7 +20,7 @@ import type { Clock } from '#shared/runtime/clock.ts';
 import { createSlices } from '#shared/runtime/slices.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { persevere, type Retrying } from '#shared/store/persevering.ts';
-import type { Store } from '#shared/store/store.ts';
+import type { SizedSegmentId, Store } from '#shared/store/store.ts';
 
 import { createAllowance, type DocumentRecords, type Gathering } from './intake.ts';
 import type { PersisterLimits } from './limits.ts';
@@ -43,7 +45,7 @@ export type FlushContext = {
 
 export type Flushed =
   | { readonly kind: 'flushed'; readonly checkpoint: Offset }
-  /** The stored checkpoint is below what was read: the store was set back in time. Read again from there. */
+  /** The stored checkpoint is below what was read, or segments are gone that were written: the store was set back in time. Read again from there. */
   | { readonly kind: 'go-back'; readonly checkpoint: Offset }
   /** The persister drains and the store does not answer. Everything is still in the journal. */
   | { readonly kind: 'gave-up' }
@@ -53,7 +55,7 @@ export type Flushed =
 export async function flush(gathering: Gathering, context: FlushContext): Promise<Flushed> {
   const { partition, store, clock, metrics, retrying } = context;
   const started = clock.monotonic();
-  const stored = new Map<DocumentName, { readonly segments: number; readonly bytes: number }>();
+  const stored: Stored = new Map();
 
   const written = await writeSegments(gathering.documents, stored, context);
   if (written.kind !== 'written') return written;
@@ -63,19 +65,24 @@ export async function flush(gathering: Gathering, context: FlushContext): Promis
   }
 
   const { first, next } = gathering;
-  const moved = await persevere(() => store.moveCheckpoint(partition, first, next), retrying);
+  const segmentIds = [...stored.values()].flatMap(({ segments }) => segments);
+  const moved = await persevere(() => store.moveCheckpoint(partition, first, next, segmentIds), retrying);
   if (moved.kind === 'gave-up') return moved;
   if (moved.value < next) return { kind: 'go-back', checkpoint: moved.value };
 
-  let segments = 0;
-  for (const [document, of] of stored) {
-    segments += of.segments;
-    context.onStored(document, of.segments, of.bytes);
-  }
-  metrics.flushed({ records: gathering.records, segments, bytes: gathering.updateBytes, ms: clock.monotonic() - started });
+  for (const [document, of] of stored) context.onStored(document, of.segments.length, of.bytes);
+  metrics.flushed({
+    records: gathering.records,
+    segments: segmentIds.length,
+    bytes: gathering.updateBytes,
+    ms: clock.monotonic() - started,
+  });
   await context.trimBelow(moved.value);
   return { kind: 'flushed', checkpoint: moved.value };
 }
+
+/** The segments that were written, by document. */
+type Stored = Map<DocumentName, { readonly segments: readonly SizedSegmentId[]; readonly bytes: number }>;
 
 type Written =
   | { readonly kind: 'written'; readonly letters: readonly DeadLetter[] }
@@ -89,7 +96,7 @@ type Written =
  */
 async function writeSegments(
   documents: Map<DocumentName, DocumentRecords>,
-  stored: Map<DocumentName, { readonly segments: number; readonly bytes: number }>,
+  stored: Stored,
   context: FlushContext,
 ): Promise<Written> {
   const { partition, store, clock, limits, merge, retrying } = context;
@@ -101,7 +108,7 @@ async function writeSegments(
   const cut = { segmentBytesMax: store.segmentBytesMax, runBytes: limits.flushBytes };
 
   const writeOne = async (document: DocumentName, records: DocumentRecords): Promise<void> => {
-    const written = { segments: 0, bytes: 0 };
+    const written = { segments: [] as SizedSegmentId[], bytes: 0 };
     const segments = makeSegments(document, records, merge, cut);
     // One after the other: what is stored of a document never has a hole in it.
     for (;;) {
@@ -123,7 +130,8 @@ async function writeSegments(
         ended.push(done);
         return;
       }
-      written.segments++;
+      const { first, last } = segment;
+      written.segments.push({ document, first, last, bytes: byteLength });
       written.bytes += byteLength;
     }
     stored.set(document, written);

@@ -14,19 +14,20 @@
  * A document that could not be compacted for a day has a hundred thousand segments, and to read or to delete them all at once
  * would be seconds in which nobody in this process is served. So reading lets others run every few ms, within one view of the
  * database; and a deletion is many transactions from the lowest key on. One that was cut short is repeated (`retireCovered`), and
- * whoever reads meanwhile either began at the head that covers what goes, or finds that the head has moved.
+ * whoever reads meanwhile either began at the head that covers what goes, or finds that the head has moved. Nobody puts the directory
+ * back while it is open here, so nothing has to be marked (`marks.ts`).
  */
 
 import { Buffer } from 'node:buffer';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { JournalIdentity, Offset } from '#shared/journal/journal.ts';
 import { systemClock, type Clock } from '#shared/runtime/clock.ts';
-import { keyNumberBytes, keyNumberMax, keyOf, numberInKey } from '#shared/runtime/key.ts';
+import { keyNumberBytes, keyOf, numberInKey } from '#shared/runtime/key.ts';
 import type { Decision, Environment, KeyRange, View } from '#shared/runtime/lmdb.ts';
 import { createSlices } from '#shared/runtime/slices.ts';
 import { createEmbeddedCalls } from './embedded-calls.ts';
 import { firstNames } from './embedded-names.ts';
-import type { Segment, SegmentId, SnapshotId, Store } from './store.ts';
+import type { Head, Segment, SegmentId, SnapshotId, Store } from './store.ts';
 import {
   decodeCheckpoint,
   decodeHead,
@@ -92,6 +93,11 @@ function* namesOfSegments(environment: Environment, after: DocumentName | undefi
   }
 }
 
+const nameOf = ({ upto, sha256 }: Pick<Head, 'upto' | 'sha256'>): string => `${upto} ${sha256}`;
+
+/** Nobody puts a directory back that a process has open. */
+const onlyCourse = '';
+
 const segmentsAtOnce = 1000; // deleted in one transaction: its list of changed pages is held in memory
 const partsAtOnce = 4; // each frees up to 8 MB of pages
 
@@ -154,12 +160,14 @@ export function openEmbeddedStore(environment: Environment, options: EmbeddedSto
         });
       }),
     readCheckpoint: (partition) => attempt(() => checkpointIn(environment.get(keyOf('c', partition)), partition)),
-    moveCheckpoint: (partition, from, to) =>
+    readPosition: (partition) =>
+      attempt(() => ({ upto: checkpointIn(environment.get(keyOf('c', partition)), partition), course: onlyCourse })),
+    moveCheckpoint: (partition, from, to, segments = []) =>
       commit((view) => {
         const key = keyOf('c', partition);
         const stored = checkpointIn(view.get(key), partition);
-        if (stored < from || stored >= to) return { writes: [], result: stored };
-        return { writes: [{ key, value: encodeCheckpoint(to) }], result: to };
+        const moves = from <= stored && stored < to && segments.every((id) => view.has(segmentKey(id)));
+        return moves ? { writes: [{ key, value: encodeCheckpoint(to) }], result: to } : { writes: [], result: stored };
       }),
     putSegment: async (segment) => {
       if (segment.update.byteLength > segmentBytesMax) throw new RangeError(`a segment has at most ${segmentBytesMax} bytes`);
@@ -168,8 +176,6 @@ export function openEmbeddedStore(environment: Environment, options: EmbeddedSto
     readSegments: (document, from) => attempt(() => readSegments(document, from, (segment) => segment)),
     listSegments: (document, from) =>
       attempt(() => readSegments(document, from, ({ update, ...id }) => ({ ...id, bytes: update.byteLength }))),
-    deleteSegments: (document, below) =>
-      attempt(() => remove(rangeOf('s', document), segmentsAtOnce, (key) => segmentIdIn(document, key).last < below)),
     putSnapshotPart: (snapshot, part, bytes) => insert(keyOf(snapshotPrefix(snapshot), part), () => encodeSnapshotPart(bytes)),
     readSnapshotPart: (snapshot, part) =>
       attempt(() => {
@@ -182,14 +188,19 @@ export function openEmbeddedStore(environment: Environment, options: EmbeddedSto
         const found = new Map<string, SnapshotId>();
         for (const key of environment.keys(rangeOf('p', document))) {
           const id = snapshotIdIn(document, key);
-          found.set(`${id.upto} ${id.sha256}`, id);
+          found.set(nameOf(id), id);
         }
         return [...found.values()];
       }),
-    deleteSnapshot: (snapshot) =>
-      attempt(() => {
-        const prefix = snapshotPrefix(snapshot);
-        return remove({ from: prefix, below: keyOf(prefix, keyNumberMax) }, partsAtOnce, () => true);
+    condemn: () => attempt(() => ({ mark: '', kinds: ['segments', 'snapshots'] as const })),
+    deleteCondemned: ({ document, head, spared }) =>
+      attempt(async () => {
+        const stays = new Set([head, ...spared].map(nameOf));
+        await remove(rangeOf('s', document), segmentsAtOnce, (key) => segmentIdIn(document, key).last < head.upto);
+        await remove(rangeOf('p', document), partsAtOnce, (key) => {
+          const id = snapshotIdIn(document, key);
+          return id.upto <= head.upto && !stays.has(nameOf(id));
+        });
       }),
     readHead: (document) => attempt(() => headIn(environment.get(headKey(document)), document)),
     listDocuments: (after, limit) =>
@@ -198,7 +209,11 @@ export function openEmbeddedStore(environment: Environment, options: EmbeddedSto
       commit((view) => {
         const stored = headIn(view.get(headKey(document)), document);
         if (stored !== undefined && stored.upto >= head.upto) return { writes: [], result: stored };
-        return { writes: [{ key: headKey(document), value: encodeHead(head) }], result: head };
+        const prefix = snapshotPrefix({ document, ...head });
+        const isThere = Array.from({ length: head.parts }, (_, part) => view.has(keyOf(prefix, part))).every(Boolean);
+        return isThere
+          ? { writes: [{ key: headKey(document), value: encodeHead(head) }], result: head }
+          : { writes: [], result: stored };
       }),
     close,
   };

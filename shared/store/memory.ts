@@ -4,11 +4,15 @@
  * Its contents are a `StoreDisk`, which outlives the adapters opened on it: a "crashed" process opens another one, a zombie keeps
  * its own. Each write of one stored document is an effect of its own, so a deletion of three segments is three. Before and after
  * each, `step` is called and waited for; it may throw (`StoreUnavailable`, or a crash of the test's own), or take its time.
+ *
+ * A disk may be put back at any step (all but its `binding` replaced by an older copy). So what is on it is looked up anew for each effect, and what rests on something else is done by marks.
  */
 
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Moment } from '#shared/journal/memory.ts';
 import type { JournalIdentity, Offset, Partition } from '#shared/journal/journal.ts';
+import { makeMark } from './marks.ts';
+import { coveredIn, createMoves, documentOn, positionOn, type Removable, segmentKey, snapshotKey } from './memory-moves.ts';
 import { StoreUnavailable } from './store.ts';
 import type { Head, Segment, SnapshotId, Store } from './store.ts';
 
@@ -16,20 +20,32 @@ import type { Head, Segment, SnapshotId, Store } from './store.ts';
 export type StoreStep = Exclude<keyof Store, 'segmentBytesMax' | 'close'>;
 
 type StoredSnapshot = { readonly snapshot: SnapshotId; readonly parts: Map<number, Uint8Array> };
-type StoredDocument = {
+/** What is stored of a document. */
+export type StoredDocument = {
   head: Head | undefined;
+  /** Of heads that are to come. */
+  readonly headMarks: Set<string>;
   readonly segments: Map<string, Segment>;
   readonly snapshots: Map<string, StoredSnapshot>;
+  /** The marks of segments and of parts of snapshots. */
+  readonly marks: Map<string, string>;
 };
 
 /** The contents of a store. */
 export type StoreDisk = {
   binding: JournalIdentity | undefined;
   readonly checkpoints: Map<Partition, Offset>;
+  /** Of checkpoints: the course that each is on, and the marks of moves that are to come. */
+  readonly courses: Map<Partition, { readonly course: string; readonly marks: ReadonlySet<string> }>;
   readonly documents: Map<DocumentName, StoredDocument>;
 };
 
-export const createStoreDisk = (): StoreDisk => ({ binding: undefined, checkpoints: new Map(), documents: new Map() });
+export const createStoreDisk = (): StoreDisk => ({
+  binding: undefined,
+  checkpoints: new Map(),
+  courses: new Map(),
+  documents: new Map(),
+});
 
 export type MemoryStoreOptions = {
   /** Opens a store on these contents instead of new ones. */
@@ -49,8 +65,6 @@ export type MemoryStore = Store & {
 };
 
 const never = new Promise<never>(() => {});
-const segmentKey = ({ first, last }: { readonly first: Offset; readonly last: Offset }): string => `${first}-${last}`;
-const snapshotKey = ({ upto, sha256 }: SnapshotId): string => `${upto}-${sha256}`;
 const inOrder = (a: Segment, b: Segment): number => a.first - b.first || a.last - b.last;
 
 export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore {
@@ -75,26 +89,19 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
     return result;
   };
 
-  const documentOf = (name: DocumentName): StoredDocument => {
-    const stored = disk.documents.get(name) ?? { head: undefined, segments: new Map(), snapshots: new Map() };
-    disk.documents.set(name, stored);
-    return stored;
-  };
+  const documentOf = (name: DocumentName): StoredDocument => documentOn(disk, name);
   const segmentsOf = (document: DocumentName, from: Offset): readonly Segment[] =>
     [...(disk.documents.get(document)?.segments.values() ?? [])].filter(({ last }) => last >= from).toSorted(inOrder);
+
+  const { moveCheckpoint, moveHead } = createMoves({ disk, read, write });
 
   return {
     disk,
     segmentBytesMax,
     bindJournal: (identity) => write('bindJournal', () => (disk.binding ??= identity)),
     readCheckpoint: (partition) => read('readCheckpoint', () => disk.checkpoints.get(partition) ?? 0),
-    moveCheckpoint: (partition, from, to) =>
-      write('moveCheckpoint', () => {
-        const stored = disk.checkpoints.get(partition) ?? 0;
-        if (stored < from || stored >= to) return stored;
-        disk.checkpoints.set(partition, to);
-        return to;
-      }),
+    readPosition: (partition) => read('readPosition', () => positionOn(disk, partition)),
+    moveCheckpoint,
     putSegment: async (segment) => {
       if (segment.update.byteLength > segmentBytesMax) throw new RangeError(`a segment has at most ${segmentBytesMax} bytes`);
       await write('putSegment', () => {
@@ -105,14 +112,10 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
     readSegments: (document, from) => read('readSegments', () => segmentsOf(document, from)),
     listSegments: (document, from) =>
       read('listSegments', () => segmentsOf(document, from).map(({ update, ...id }) => ({ ...id, bytes: update.byteLength }))),
-    deleteSegments: async (document, below) => {
-      const doomed = await read('deleteSegments', () => segmentsOf(document, 0).filter(({ last }) => last < below));
-      for (const segment of doomed)
-        await write('deleteSegments', () => documentOf(document).segments.delete(segmentKey(segment)));
-    },
-    putSnapshotPart: (snapshot, part, bytes) =>
+    putSnapshotPart: ({ document, upto, sha256 }, part, bytes) =>
       write('putSnapshotPart', () => {
-        const { snapshots } = documentOf(snapshot.document);
+        const snapshot = { document, upto, sha256 };
+        const { snapshots } = documentOf(document);
         const stored = snapshots.get(snapshotKey(snapshot)) ?? { snapshot, parts: new Map<number, Uint8Array>() };
         snapshots.set(snapshotKey(snapshot), stored);
         if (!stored.parts.has(part)) stored.parts.set(part, bytes);
@@ -127,24 +130,31 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
           .map(({ snapshot }) => snapshot)
           .toSorted((a, b) => a.upto - b.upto || (a.sha256 < b.sha256 ? -1 : 1)),
       ),
-    deleteSnapshot: async (snapshot) => {
-      const stored = await read('deleteSnapshot', () =>
-        disk.documents.get(snapshot.document)?.snapshots.get(snapshotKey(snapshot)),
-      );
-      for (const part of [...(stored?.parts.keys() ?? [])]) {
-        await write('deleteSnapshot', () => {
-          stored?.parts.delete(part);
-          if (stored?.parts.size === 0) disk.documents.get(snapshot.document)?.snapshots.delete(snapshotKey(snapshot));
+    condemn: async (covered) => {
+      const mark = makeMark();
+      const found = await read('condemn', () => coveredIn(disk.documents.get(covered.document), covered));
+      for (const { key } of found)
+        await write('condemn', () => {
+          const now = coveredIn(disk.documents.get(covered.document), covered);
+          if (now.some((one) => one.key === key)) documentOf(covered.document).marks.set(key, mark);
         });
-      }
+      return { mark, kinds: [...new Set(found.map(({ kind }) => kind))] };
+    },
+    deleteCondemned: async (covered, { mark, kinds }) => {
+      const marked = (): readonly Removable[] => {
+        const stored = disk.documents.get(covered.document);
+        return coveredIn(stored, covered).filter(({ kind, key }) => kinds.includes(kind) && stored?.marks.get(key) === mark);
+      };
+      const found = await read('deleteCondemned', marked);
+      for (const { key } of found)
+        await write('deleteCondemned', () =>
+          marked()
+            .find((one) => one.key === key)
+            ?.remove(),
+        );
     },
     readHead: (document) => read('readHead', () => disk.documents.get(document)?.head),
-    moveHead: (document, head) =>
-      write('moveHead', () => {
-        const stored = documentOf(document);
-        if (stored.head === undefined || stored.head.upto < head.upto) stored.head = head;
-        return stored.head;
-      }),
+    moveHead,
     listDocuments: (after, limit) =>
       read('listDocuments', () =>
         [...disk.documents]

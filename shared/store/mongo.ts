@@ -27,11 +27,11 @@ import { createMongoChanges } from './mongo/changes.ts';
 import { connectionLimits, openConnection, type Connection, type ConnectionLimits } from './mongo/connection.ts';
 import { createMongoLeases } from './mongo/leases.ts';
 import { createMongoMirrors } from './mongo/mirrors.ts';
-import { bindJournal, headIds, moveCheckpoint, moveHead, readCheckpoint, readHead } from './mongo/positions.ts';
+import { condemn, deleteCondemned } from './mongo/condemned.ts';
+import { bindJournal, headIds, type LeftAt, moveCheckpoint, moveHead, readHead, readPosition } from './mongo/positions.ts';
 import { Inserts } from './mongo/inserts.ts';
 import { listNames } from './mongo/names.ts';
 import {
-  deleteSegments,
   insertSegments,
   listSegmentNames,
   listSegments,
@@ -39,7 +39,7 @@ import {
   readSegments,
   type StoredSegment,
 } from './mongo/segments.ts';
-import { deleteSnapshot, listSnapshots, putSnapshotPart, readSnapshotPart } from './mongo/snapshots.ts';
+import { listSnapshots, putSnapshotPart, readSnapshotPart } from './mongo/snapshots.ts';
 import { partBytesMax, type Store } from './store.ts';
 
 /** All that is kept in one database, on one connection: nothing that one of them reads is older than what another one has seen. `close` closes all of it. */
@@ -87,25 +87,28 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<Store>
 
 function createStore({ db, run, close }: Connection, segmentBytesMax: number, slices: Slices): Store {
   const segments = new Inserts<StoredSegment>((documents) => run((call) => insertSegments(db, documents, call)));
+  const leftAt: LeftAt = new Map();
   return {
     segmentBytesMax,
     bindJournal: (identity) => run((call) => bindJournal(db, identity, call)),
-    readCheckpoint: (partition) => run((call) => readCheckpoint(db, partition, call)),
-    moveCheckpoint: (partition, from, to) => run((call) => moveCheckpoint(db, { partition, from, to }, call)),
+    readCheckpoint: (partition) => run(async (call) => (await readPosition(db, partition, call)).upto),
+    readPosition: (partition) => run((call) => readPosition(db, partition, call)),
+    moveCheckpoint: (partition, from, to, segments = []) =>
+      run((call) => moveCheckpoint(db, { partition, from, to, segments }, leftAt, call)),
     putSegment: async (segment) => {
       if (segment.update.byteLength > segmentBytesMax) throw new RangeError(`a segment has at most ${segmentBytesMax} bytes`);
       await segments.add(await putSegmentParts(db, segment, run), Math.min(segment.update.byteLength, partBytesMax));
     },
     readSegments: (document, from) => run((call) => readSegments(db, { document, from, slices }, call)),
     listSegments: (document, from) => run((call) => listSegments(db, { document, from, slices }, call)),
-    deleteSegments: (document, below) => run((call) => deleteSegments(db, document, below, call)),
     putSnapshotPart: async (snapshot, part, bytes) => {
       if (bytes.byteLength > partBytesMax) throw new RangeError(`a part of a snapshot has at most ${partBytesMax} bytes`);
       await run((call) => putSnapshotPart(db, { snapshot, part }, bytes, call));
     },
     readSnapshotPart: (snapshot, part) => run((call) => readSnapshotPart(db, { snapshot, part }, call)),
     listSnapshots: (document) => run((call) => listSnapshots(db, document, call)),
-    deleteSnapshot: (snapshot) => run((call) => deleteSnapshot(db, snapshot, call)),
+    condemn: (covered) => run((call) => condemn(db, covered, call)),
+    deleteCondemned: (covered, condemned) => run((call) => deleteCondemned(db, covered, condemned, call)),
     readHead: (document) => run((call) => readHead(db, document, call)),
     listDocuments: (after, limit) =>
       run((call) => listNames([headIds(db, call), (from, count) => listSegmentNames(db, from, count, call)], after, limit)),

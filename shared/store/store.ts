@@ -9,7 +9,11 @@
  *                                            segments (name, 120 … 133), (name, 134 … 190)  merged records since; may overlap
  *
  * A reader reads head → parts → segments from `upto` on, then the head again: if it moved, it reads again (`readDocument`).
- * Adapters: memory, embedded (LMDB) and MongoDB; one contract suite holds them all.
+ *
+ * A database may be put back to an hour ago while all of this goes on. What a write then rests on may be gone; how that makes no hole is in `marks.ts`. And what is read in several steps may be
+ * of before and of after: whether a checkpoint went back in between is told by its course (`readPosition`).
+ *
+ * Adapters: memory, embedded (LMDB) and MongoDB; one contract suite holds them all. (A directory can't be put back under the process that has it open: there one transaction looks and writes.)
  */
 
 import type { DocumentName } from '#shared/document/name.ts';
@@ -18,6 +22,8 @@ import type { JournalIdentity, Offset, Partition } from '#shared/journal/journal
 /** Merged updates of one document out of the records at `first` up to and with `last`. */
 export type SegmentId = { readonly document: DocumentName; readonly first: Offset; readonly last: Offset };
 export type Segment = SegmentId & { readonly update: Uint8Array };
+/** With the length of its update. */
+export type SizedSegmentId = SegmentId & { readonly bytes: number };
 
 /**
  * The state of a document that covers every offset below `upto`. `sha256` (hex) is that of the whole update: its bytes depend on
@@ -27,6 +33,22 @@ export type SnapshotId = { readonly document: DocumentName; readonly upto: Offse
 
 /** Names a document's current snapshot. `parts` slices, to be concatenated. */
 export type Head = { readonly upto: Offset; readonly sha256: string; readonly parts: number };
+
+/**
+ * How far a partition is stored. `course` is the same for as long as the checkpoint has only ever been moved on from what it was: one that was put back is moved on under another one.
+ */
+export type Position = { readonly upto: Offset; readonly course: string };
+
+/** What may go once `head` stands: segments that end below it, snapshots at or below it but its own and those that are `spared`, and nothing else. */
+export type Covered = {
+  readonly document: DocumentName;
+  readonly head: Pick<Head, 'upto' | 'sha256'>;
+  readonly spared: readonly Pick<Head, 'upto' | 'sha256'>[];
+};
+
+/** What one call of `condemn` has marked: nothing where there are no `kinds`. */
+export type Condemned = { readonly mark: string; readonly kinds: readonly CondemnedKind[] };
+export type CondemnedKind = 'segments' | 'segmentParts' | 'snapshots';
 
 /** The longest part of a snapshot, in bytes: below MongoDB's 16 MB a document. */
 export const partBytesMax = 8 * 1024 * 1024;
@@ -63,11 +85,19 @@ export type Store = {
   /** The offset below which everything of this partition is stored; 0 at first. */
   readonly readCheckpoint: (partition: Partition) => Promise<Offset>;
 
+  /** The same, and on which course. */
+  readonly readPosition: (partition: Partition) => Promise<Position>;
+
   /**
-   * Moves a checkpoint forward, only where what is stored is ≥ `from`, never backward. Returns what is stored afterwards: less
+   * Moves a checkpoint forward, only where what is stored is ≥ `from` and all of `segments` are there, never backward. Returns what is stored afterwards: less
    * than `to` means that it did not apply, and the caller goes back to the returned offset.
    */
-  readonly moveCheckpoint: (partition: Partition, from: Offset, to: Offset) => Promise<Offset>;
+  readonly moveCheckpoint: (
+    partition: Partition,
+    from: Offset,
+    to: Offset,
+    segments?: readonly SizedSegmentId[],
+  ) => Promise<Offset>;
 
   /**
    * Inserts a segment; one with the same id already there is a success and stays as it is. `update` ≤ `segmentBytesMax` bytes.
@@ -81,10 +111,7 @@ export type Store = {
   readonly readSegments: (document: DocumentName, from: Offset) => Promise<readonly Segment[]>;
 
   /** Sizes alone, in the same order: for deciding whether to compact. */
-  readonly listSegments: (document: DocumentName, from: Offset) => Promise<readonly (SegmentId & { readonly bytes: number })[]>;
-
-  /** Deletes the segments with `last` < `below`. */
-  readonly deleteSegments: (document: DocumentName, below: Offset) => Promise<void>;
+  readonly listSegments: (document: DocumentName, from: Offset) => Promise<readonly SizedSegmentId[]>;
 
   /** Inserts one slice of a snapshot; one with the same id already there is a success. */
   readonly putSnapshotPart: (snapshot: SnapshotId, part: number, bytes: Uint8Array) => Promise<void>;
@@ -95,8 +122,13 @@ export type Store = {
   /** The snapshots of which at least one part is stored, whether or not a head names them. */
   readonly listSnapshots: (document: DocumentName) => Promise<readonly SnapshotId[]>;
 
-  /** Deletes all parts of one snapshot. The caller makes sure that no head names it. */
-  readonly deleteSnapshot: (snapshot: SnapshotId) => Promise<void>;
+  /** Marks what is `covered`, for `deleteCondemned`. That it is covered has to be looked at again in between. */
+  readonly condemn: (covered: Covered) => Promise<Condemned>;
+
+  /**
+   * Deletes, of what is `covered`, what `condemn` has marked and is still marked: what was put back since is not. (A store that can't be put back under its process deletes what is covered.) As often as it is done.
+   */
+  readonly deleteCondemned: (covered: Covered, condemned: Condemned) => Promise<void>;
 
   /** The head, or undefined where nothing was compacted yet. */
   readonly readHead: (document: DocumentName) => Promise<Head | undefined>;
@@ -104,8 +136,10 @@ export type Store = {
   /** The names after `after` of which a segment or a head is stored, in some order that stays the same, at most `limit`; fewer only at the end. */
   readonly listDocuments: (after: DocumentName | undefined, limit: number) => Promise<readonly DocumentName[]>;
 
-  /** Moves a head forward: only where the stored `upto` is lower or there is none. Returns the head that stands afterwards. */
-  readonly moveHead: (document: DocumentName, head: Head) => Promise<Head>;
+  /**
+   * Moves a head forward: only where the stored `upto` is lower or there is none, and all parts of its snapshot are there. Returns the head that stands afterwards.
+   */
+  readonly moveHead: (document: DocumentName, head: Head) => Promise<Head | undefined>;
 
   readonly close: () => Promise<void>;
 };

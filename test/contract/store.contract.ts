@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseDocumentName, type DocumentName } from '#shared/document/name.ts';
 import { readDocument } from '#shared/store/load.ts';
 import { partBytesMax, StoreUnavailable } from '#shared/store/store.ts';
-import type { Head, Segment, SnapshotId, Store } from '#shared/store/store.ts';
+import type { Covered, Head, Segment, SnapshotId, Store } from '#shared/store/store.ts';
 
 export type StoreFixture = {
   readonly store: Store;
@@ -13,6 +13,8 @@ export type StoreFixture = {
   readonly another: () => Promise<Store>;
   /** What a restart does: closes the store, and opens it again. */
   readonly reopen: () => Promise<Store>;
+  /** Returns what puts everything back to how it is now. Left out where that can't be done while it is open. */
+  readonly backUp?: () => Promise<() => Promise<void>>;
   readonly dispose: () => Promise<void>;
 };
 
@@ -44,6 +46,18 @@ export function noise(length: number, seed = 1): Uint8Array {
   return new Uint8Array(words.buffer, 0, length);
 }
 
+/** Deletes what a head covers, as if it stood: for tests that have none. */
+export async function deleteCovered(
+  store: Store,
+  document: DocumentName,
+  upto: number,
+  spared: Covered['spared'] = [],
+  sha256 = '',
+): Promise<void> {
+  const covered = { document, head: { upto, sha256 }, spared };
+  await store.deleteCondemned(covered, await store.condemn(covered));
+}
+
 /** Stores a whole snapshot and moves the head to it. */
 export async function putSnapshot(
   store: Store,
@@ -56,7 +70,9 @@ export async function putSnapshot(
   for (let part = 0; part < head.parts; part++) {
     await store.putSnapshotPart({ document, ...head }, part, update.subarray(part * partBytes, (part + 1) * partBytes));
   }
-  return store.moveHead(document, head);
+  const standing = await store.moveHead(document, head);
+  if (standing === undefined) throw new Error('the snapshot is not there');
+  return standing;
 }
 
 const longest = (letter: string): string => letter.repeat(512 / Buffer.byteLength(letter));
@@ -67,7 +83,8 @@ const oddNames = [
   '%00', '%2F', '__proto__', 'constructor', 'a,b', 'a:b', "a'b", 'a"b', 'a\\b', '0', '00', '-1', longest('x'), longest('é'), longest('🦊'), `${longest('x').slice(1)}y`,
 ]; // prettier-ignore
 
-export function storeContract(adapter: string, makeStore: () => Promise<StoreFixture>): void {
+/** `isPutBack`: whether the store can be put back while it is open. */
+export function storeContract(adapter: string, makeStore: () => Promise<StoreFixture>, isPutBack = true): void {
   describe(`store: ${adapter}`, () => {
     let fixture: StoreFixture;
     let store: Store;
@@ -86,7 +103,7 @@ export function storeContract(adapter: string, makeStore: () => Promise<StoreFix
       const names = Array.from({ length: 25 }, (_, index) => nameOf(`document ${index} ä🦊${'x'.repeat(index % 3)}`));
       for (const [index, name] of names.entries()) {
         if (index % 3 !== 0) for (const first of [0, 5, 9]) await store.putSegment(segmentOf(name, first, first + 3));
-        if (index % 3 !== 1) await store.moveHead(name, { upto: 3, sha256: sha256Of(Uint8Array.of(1)), parts: 1 });
+        if (index % 3 !== 1) await putSnapshot(store, name, 3, Uint8Array.of(1));
       }
       await store.putSnapshotPart({ document, upto: 3, sha256: sha256Of(Uint8Array.of(1)) }, 0, Uint8Array.of(1)); // what nothing names is no document
       const found: DocumentName[] = [];
@@ -135,7 +152,7 @@ export function storeContract(adapter: string, makeStore: () => Promise<StoreFix
       expect(await store.listSegments(document, 0)).toEqual([{ document, first: 1, last: 2, bytes: 1 }]);
     });
 
-    test('ST2: segments below an offset are deleted, of this document alone, as often as it is done', async () => {
+    test('ST2: segments that end below a head are deleted, of this document alone, as often as it is done', async () => {
       for (const name of [document, other])
         for (const [first, last] of [
           [0, 4],
@@ -144,17 +161,17 @@ export function storeContract(adapter: string, makeStore: () => Promise<StoreFix
           [10, 12],
         ] as const)
           await store.putSegment(segmentOf(name, first, last));
-      await store.deleteSegments(document, 0);
+      await deleteCovered(store, document, 0);
       expect(await store.listSegments(document, 0)).toHaveLength(4);
       for (let i = 0; i < 2; i++) {
-        await store.deleteSegments(document, 9);
+        await deleteCovered(store, document, 9);
         expect(ids(await store.listSegments(document, 0))).toEqual([
           [2, 9],
           [5, 9],
           [10, 12],
         ]);
       }
-      await store.deleteSegments(document, 1000);
+      await deleteCovered(store, document, 1000);
       expect(await store.readSegments(document, 0)).toEqual([]);
       expect(await store.readSegments(other, 0)).toHaveLength(4);
     });
@@ -184,7 +201,7 @@ export function storeContract(adapter: string, makeStore: () => Promise<StoreFix
       const listed = async () => (await store.listSnapshots(document)).toSorted((a, b) => a.upto - b.upto);
       expect(await listed()).toEqual(snapshots);
       for (let i = 0; i < 2; i++) {
-        await store.deleteSnapshot(second);
+        await deleteCovered(store, document, 299, [first]);
         expect(await listed()).toEqual([first, third]);
       }
       expect(await store.readSnapshotPart(second, 0)).toBeUndefined();
@@ -192,9 +209,22 @@ export function storeContract(adapter: string, makeStore: () => Promise<StoreFix
       expect(await store.readSnapshotPart(third, 5)).toEqual(Uint8Array.of(5));
     });
 
+    test('ST3: of the snapshots at the offset of a head only its own stays, and one above it; spared is what is named whole', async () => {
+      const names: readonly (readonly [number, string])[] = [[3, 'x'], [3, 'y'], [6, 'x'], [6, 'y'], [7, 'x']]; // prettier-ignore
+      const snapshots = names.map(([upto, text]): SnapshotId => ({ document, upto, sha256: sha256Of(Buffer.from(text)) }));
+      for (const snapshot of [...snapshots, ...snapshots.map((one) => ({ ...one, document: other }))])
+        await store.putSnapshotPart(snapshot, 0, Uint8Array.of(1));
+      await deleteCovered(store, document, 6, [{ upto: 3, sha256: sha256Of(Buffer.from('y')) }], sha256Of(Buffer.from('x')));
+      expect(new Set(await store.listSnapshots(document))).toEqual(new Set([snapshots[1], snapshots[2], snapshots[4]]));
+      expect(await store.listSnapshots(other)).toHaveLength(5);
+    });
+
     test('ST4: a head moves forward only, and the one that stands is returned', async () => {
       const heads = [10, 20, 20].map((upto, i): Head => ({ upto, sha256: sha256Of(Uint8Array.of(i)), parts: i + 1 }));
       const [ten, twenty, otherTwenty] = heads as [Head, Head, Head];
+      for (const head of heads)
+        for (let part = 0; part < head.parts; part++)
+          await store.putSnapshotPart({ document, ...head }, part, Uint8Array.of(part));
       expect(await store.readHead(document)).toBeUndefined();
       expect(await store.moveHead(document, ten)).toEqual(ten);
       expect(await store.moveHead(document, twenty)).toEqual(twenty);
@@ -202,6 +232,45 @@ export function storeContract(adapter: string, makeStore: () => Promise<StoreFix
       expect(await store.moveHead(document, ten)).toEqual(twenty);
       expect(await store.readHead(document)).toEqual(twenty);
       expect(await store.readHead(other)).toBeUndefined();
+    });
+
+    test('ST52: a head moves only to a snapshot of which all parts are there', async () => {
+      const head = (upto: number, parts: number): Head => ({ upto, sha256: sha256Of(Uint8Array.of(upto)), parts });
+      expect(await store.moveHead(document, head(10, 1))).toBeUndefined();
+      expect(await store.readHead(document)).toBeUndefined();
+      expect(await readDocument(store, document)).toEqual({ updates: [], upto: 0 });
+      await store.putSnapshotPart({ document, ...head(10, 1) }, 0, Uint8Array.of(1));
+      expect(await store.moveHead(document, head(10, 1))).toEqual(head(10, 1));
+      for (const part of [0, 2]) await store.putSnapshotPart({ document, ...head(20, 3) }, part, Uint8Array.of(part));
+      await store.putSnapshotPart({ ...head(20, 3), document: other }, 1, Uint8Array.of(1));
+      expect(await store.moveHead(document, head(20, 3))).toEqual(head(10, 1));
+      expect(await store.readHead(document)).toEqual(head(10, 1));
+      await store.putSnapshotPart({ document, ...head(20, 3) }, 1, Uint8Array.of(1));
+      expect(await store.moveHead(document, head(20, 3))).toEqual(head(20, 3));
+    });
+
+    test('ST53: a checkpoint moves only where the segments that it is to cover are there', async () => {
+      const one = { document, first: 0, last: 4, bytes: 2 };
+      const two = { document: other, first: 3, last: 4, bytes: 2 };
+      await store.putSegment(segmentOf(document, 0, 4));
+      for (const missing of [two, { ...one, last: 5 }, { ...one, first: 1 }, { ...one, document: other }])
+        expect(await store.moveCheckpoint(0, 0, 5, [one, missing])).toBe(0);
+      expect(await store.readCheckpoint(0)).toBe(0);
+      await store.putSegment(segmentOf(other, 3, 4));
+      expect(await store.moveCheckpoint(0, 0, 5, [one, two])).toBe(5);
+      expect(await store.moveCheckpoint(0, 5, 9, [{ ...one, first: 5 }])).toBe(5);
+      expect(await store.moveCheckpoint(0, 5, 9, [])).toBe(9);
+      // It covered them, and what is covered may be gone: they are not asked for again.
+      expect(await store.moveCheckpoint(0, 0, 9, [{ ...one, first: 5 }])).toBe(9);
+    });
+
+    test('ST53: so it does with thousands of segments, and with long ones', async () => {
+      const many = Array.from({ length: 2_500 }, (_, i) => segmentOf(document, i, i));
+      const long = segmentOf(other, 0, 2_499, noise(Math.min(store.segmentBytesMax, partBytesMax + 10)));
+      await Promise.all([...many, long].map((segment) => store.putSegment(segment)));
+      const sized = [...many, long].map(({ update, ...id }) => ({ ...id, bytes: update.byteLength }));
+      expect(await store.moveCheckpoint(0, 0, 2_500, [...sized, { document, first: 2_500, last: 2_500, bytes: 2 }])).toBe(0);
+      expect(await store.moveCheckpoint(0, 0, 2_500, sized)).toBe(2_500);
     });
 
     test('ST5: a checkpoint moves forward only, and only from where it had been reached', async () => {
@@ -234,8 +303,7 @@ export function storeContract(adapter: string, makeStore: () => Promise<StoreFix
       for (const [index, name] of names.entries()) {
         await Promise.all([
           store.putSegment(segmentOf(name, index, index + 1000, mark(index))),
-          store.putSnapshotPart({ document: name, upto: index, sha256: sha256Of(mark(index)) }, 0, mark(index)),
-          store.moveHead(name, { upto: index, sha256: sha256Of(mark(index)), parts: 1 }),
+          putSnapshot(store, name, index, mark(index)),
         ]);
       }
       const expectOwn = async (name: DocumentName, index: number): Promise<void> => {
@@ -246,8 +314,7 @@ export function storeContract(adapter: string, makeStore: () => Promise<StoreFix
       for (const [index, name] of names.entries()) await expectOwn(name, index);
       for (const [index, name] of names.entries()) {
         if (index % 2 === 0) continue;
-        await store.deleteSegments(name, 5000);
-        await store.deleteSnapshot({ document: name, upto: index, sha256: sha256Of(mark(index)) });
+        await deleteCovered(store, name, 5000);
         expect(await store.readSegments(name, 0)).toEqual([]);
       }
       for (const [index, name] of names.entries()) if (index % 2 === 0) await expectOwn(name, index);
@@ -308,9 +375,7 @@ export function storeContract(adapter: string, makeStore: () => Promise<StoreFix
       const moved = await Promise.all(stores.map((one, i) => one.moveCheckpoint(0, 0, 10 + i)));
       expect(Math.max(...moved)).toBe(13);
       expect(await second.readCheckpoint(0)).toBe(13);
-      const heads = await Promise.all(
-        stores.map((one, i) => one.moveHead(document, { upto: 7, sha256: sha256Of(Uint8Array.of(i)), parts: 1 })),
-      );
+      const heads = await Promise.all(stores.map((one, i) => putSnapshot(one, document, 7, Uint8Array.of(i))));
       expect(new Set(heads.map(({ sha256 }) => sha256)).size).toBe(1);
       expect(await store.readHead(document)).toEqual(heads[0]);
     });
@@ -326,11 +391,12 @@ export function storeContract(adapter: string, makeStore: () => Promise<StoreFix
         () => store.putSegment(segmentOf(document, 0, 1)),
         () => store.readSegments(document, 0),
         () => store.listSegments(document, 0),
-        () => store.deleteSegments(document, 9),
+        () => store.readPosition(0),
         () => store.putSnapshotPart({ document, ...head }, 0, new Uint8Array(0)),
         () => store.readSnapshotPart({ document, ...head }, 0),
         () => store.listSnapshots(document),
-        () => store.deleteSnapshot({ document, ...head }),
+        () => store.condemn({ document, head, spared: [] }),
+        () => store.deleteCondemned({ document, head, spared: [] }, { mark: 'mark', kinds: ['segments', 'snapshots'] }),
         () => store.readHead(document),
         () => store.moveHead(document, head),
       ];
@@ -354,10 +420,100 @@ export function storeContract(adapter: string, makeStore: () => Promise<StoreFix
       expect(await flush(zombie)).toBe(13);
       expect(await readDocument(store, document)).toEqual(wanted);
       expect(await compact(zombie)).toEqual(head);
-      await zombie.deleteSegments(document, 10);
-      await store.deleteSegments(document, 10);
+      for (const one of [zombie, store]) await deleteCovered(one, document, 10, [], head.sha256);
       expect(await readDocument(store, document)).toEqual(wanted);
       expect(await store.readCheckpoint(0)).toBe(13);
+    });
+
+    test('ST54: what is condemned is deleted where its head still covers it, and nothing else', async () => {
+      for (const [first, last] of [[0, 4], [5, 9], [10, 12]] as const) await store.putSegment(segmentOf(document, first, last)); // prettier-ignore
+      const snapshots = [3, 6, 9].map((upto): SnapshotId => ({ document, upto, sha256: sha256Of(Uint8Array.of(upto)) }));
+      for (const snapshot of snapshots)
+        for (const part of [0, 1]) await store.putSnapshotPart(snapshot, part, Uint8Array.of(part));
+      const [, , own] = snapshots;
+      if (own === undefined) throw new Error('three snapshots');
+      const covered: Covered = { document, head: own, spared: [] };
+      expect((await store.condemn({ ...covered, document: other })).kinds).not.toContain('segmentParts');
+      const condemned = await store.condemn(covered);
+      expect(new Set(condemned.kinds)).toEqual(new Set(['segments', 'snapshots']));
+      expect(await store.listSegments(document, 0)).toHaveLength(3);
+      expect(await readDocument(store, document)).toMatchObject({ upto: 13 });
+      const less: Covered = { document, head: { upto: 5, sha256: '' }, spared: snapshots.slice(0, 1) };
+      await store.deleteCondemned(less, condemned);
+      expect(ids(await store.listSegments(document, 0))).toEqual([[5, 9], [10, 12]]); // prettier-ignore
+      expect(await store.listSnapshots(document)).toHaveLength(3);
+      await store.deleteCondemned(covered, condemned);
+      expect(ids(await store.listSegments(document, 0))).toEqual([[5, 9], [10, 12]]); // prettier-ignore
+      expect(await store.listSnapshots(document)).toEqual([own]);
+    });
+
+    if (!isPutBack) return;
+    describe('put back while it is open', () => {
+      /** Stores what a head covers. */
+      const storeCovered = async (): Promise<Covered> => {
+        await store.putSegment(segmentOf(document, 0, 4));
+        await putSnapshot(store, document, 3, Uint8Array.of(3));
+        await store.putSegment(segmentOf(document, 5, 7));
+        return { document, head: { upto: 9, sha256: 'later' }, spared: [] };
+      };
+      const backUp = async (): Promise<() => Promise<void>> => {
+        if (fixture.backUp === undefined) throw new Error('this store can not be put back');
+        return fixture.backUp();
+      };
+
+      test('ST55: what comes back without a mark is not deleted, also where it is put there anew; what comes back with one is', async () => {
+        const covered = await storeCovered();
+        const putBack = await backUp();
+        const condemned = await store.condemn(covered);
+        const putBackMarked = await backUp();
+        await putBack();
+        await store.deleteCondemned(covered, condemned);
+        expect(ids(await store.listSegments(document, 0))).toEqual([[0, 4], [5, 7]]); // prettier-ignore
+        expect(await store.listSnapshots(document)).toHaveLength(1);
+        await putBackMarked();
+        await store.putSegment(segmentOf(document, 1, 2)); // not there when it was condemned
+        await store.putSegment(segmentOf(document, 5, 7)); // stays as it is, mark included
+        await store.deleteCondemned(covered, { ...condemned, mark: 'of somebody else' });
+        expect(await store.listSegments(document, 0)).toHaveLength(3);
+        await store.deleteCondemned(covered, condemned);
+        expect(ids(await store.listSegments(document, 0))).toEqual([[1, 2]]);
+        expect(await store.listSnapshots(document)).toEqual([]);
+      }); // prettier-ignore
+
+      test('ST55: of two who condemn the same the later one deletes it', async () => {
+        const covered = await storeCovered();
+        const another = await fixture.another();
+        const first = await store.condemn(covered);
+        const second = await another.condemn(covered);
+        await store.deleteCondemned(covered, first);
+        expect(await store.listSegments(document, 0)).toHaveLength(2);
+        await another.deleteCondemned(covered, second);
+        expect(await store.listSegments(document, 0)).toHaveLength(0);
+      }); // prettier-ignore
+
+      test('ST56: a checkpoint that was put back goes on under another course, and otherwise under the same one', async () => {
+        const courses: string[] = [];
+        const moveTo = async (to: number, from = 0): Promise<void> => {
+          expect(await store.moveCheckpoint(0, from, to)).toBe(to);
+          const { upto, course } = await store.readPosition(0);
+          expect(upto).toBe(to);
+          courses.push(course);
+        };
+        await moveTo(5);
+        await moveTo(6);
+        const putBack = await backUp();
+        await moveTo(9, 6);
+        await putBack();
+        expect((await store.readPosition(0)).course).toBe(courses[2]); // nothing tells until it moves on
+        await moveTo(9);
+        await moveTo(10);
+        expect(courses.map((course) => courses.indexOf(course))).toEqual([0, 0, 0, 3, 3]);
+        // Nobody but who left it there knows that it has not been put back.
+        expect(await (await fixture.another()).moveCheckpoint(0, 0, 11)).toBe(11);
+        expect(courses).not.toContain((await store.readPosition(0)).course);
+        await moveTo(12);
+        expect(courses.indexOf(courses.at(-1) ?? '')).toBe(5);
+      }); // prettier-ignore
     });
 
     test('ST14: a document that was never stored is empty, and reading it leaves nothing behind', async () => {

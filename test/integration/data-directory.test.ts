@@ -13,7 +13,7 @@ import { EnvironmentUnavailable, openEnvironment } from '#shared/runtime/lmdb.ts
 import { openEmbeddedStore } from '#shared/store/embedded.ts';
 import { StoreUnavailable } from '#shared/store/store.ts';
 import { collect, recordOf } from '#test/contract/journal.contract.ts';
-import { nameOf, segmentOf } from '#test/contract/store.contract.ts';
+import { deleteCovered, nameOf, segmentOf } from '#test/contract/store.contract.ts';
 import { startTalking, type TalkingProcess } from '#test/harness/lines.ts';
 import { virtualClock } from '#test/harness/virtual-clock.ts';
 import { temporaryDirectory } from '#test/harness/temporary-directory.ts';
@@ -168,7 +168,7 @@ describe('JR18, ST19: a full disk', () => {
         const large = segmentOf(document, 2, 3, new Uint8Array(1_000_000));
         await expect(store.putSegment(large)).rejects.toBeInstanceOf(StoreUnavailable);
         await journal.trim(0, 3);
-        await store.deleteSegments(document, 9);
+        await deleteCovered(store, document, 9);
         expect(await journal.highWater(0)).toBe(taken);
         rmSync(ballast);
         expect(await journal.append([record])).toEqual([{ kind: 'appended', offset: taken }]);

@@ -5,7 +5,7 @@
  *
  * A document of MongoDB's holds 16 MB, and one paste makes a segment of twice that. So a long segment is written in parts, under ids with the hash of the whole, and then its own document,
  * which says how many parts there are. Killed in between, it leaves parts that nobody looks for: a reader begins at the segment's own document. Two writers who have other bytes
- * for the same offsets write parts beside each other's, and the first to write the segment's document has won. Deleting goes the other way round: first the segments, then all parts
+ * for the same offsets write parts beside each other's, and the first to write the segment's document has won. Deleting goes the other way round (`condemned.ts`): first the segments, then all parts
  * that end below the same offset, whosoever they are, and so the leavings go. (A zombie that writes its segment's document after that leaves one without parts. It
  * ends below the head, where nobody reads, and goes with the next deletion.)
  *
@@ -27,11 +27,11 @@ import type { Offset } from '#shared/journal/journal.ts';
 import { concatenate } from '#shared/runtime/bytes.ts';
 import { nextTurn, type Slices } from '#shared/runtime/slices.ts';
 import type { Decoded } from '#shared/runtime/stored-kind.ts';
-import { partBytesMax, StoreCorrupt, StoreUnavailable, type Segment, type SegmentId } from '../store.ts';
+import { partBytesMax, StoreCorrupt, StoreUnavailable, type Segment, type SegmentId, type SizedSegmentId } from '../store.ts';
 import { expectDecoded } from '../values.ts';
 import type { Call, Connection } from './connection.ts';
 import { insertAll } from './inserts.ts';
-import { insert, type Stored } from './writes.ts';
+import { countIds, insert, type Stored } from './writes.ts';
 import {
   decodeSegment,
   decodeSegmentId,
@@ -41,7 +41,6 @@ import {
   encodeSegmentPart,
   segmentPartId,
   segmentNameEnd,
-  segmentPartRange,
   segmentRange,
   storedSegmentId,
   type Fields,
@@ -126,12 +125,8 @@ function expectWhole(segment: Segment | StoreCorrupt | undefined): Segment {
 }
 
 /** The sizes of segments, in order. */
-export async function listSegments(
-  db: Db,
-  wanted: Wanted,
-  call: Call,
-): Promise<readonly (SegmentId & { readonly bytes: number })[]> {
-  const found: (SegmentId & { readonly bytes: number })[] = [];
+export async function listSegments(db: Db, wanted: Wanted, call: Call): Promise<readonly SizedSegmentId[]> {
+  const found: SizedSegmentId[] = [];
   const range = segmentRange(wanted.document);
   const projection = { kind: 1, version: 1, bytes: 1 };
   for await (const { id, value: bytes } of scan(db, wanted, { range, decode: decodeSegmentSize, projection }, call))
@@ -192,8 +187,24 @@ async function joinParts(
   return new StoreCorrupt(`${describe(id)}: its hash is ${hash} and should be ${sha256}`);
 }
 
-/** Deletes the segments with `last` < `below`, then all parts of such segments, whether or not anybody names them. */
-export async function deleteSegments(db: Db, document: DocumentName, below: Offset, call: Call): Promise<void> {
-  await segmentsIn(db).deleteMany({ _id: segmentRange(document, below), '_id.last': { $lt: below } }, call);
-  await partsIn(db).deleteMany({ _id: segmentPartRange(document, below), '_id.last': { $lt: below } }, call);
+/** Ids that are looked for in one command. */
+const idsAtOnce = 1_000;
+
+/** Whether all of these segments are there, with all of their parts. */
+export async function hasSegments(db: Db, segments: readonly SizedSegmentId[], call: Call): Promise<boolean> {
+  for (let at = 0; at < segments.length; at += idsAtOnce) {
+    const ids = segments.slice(at, at + idsAtOnce).map(storedSegmentId);
+    if ((await countIds(segmentsIn(db), { $in: ids }, ids.length, call)) < ids.length) return false;
+  }
+  for (const segment of segments) if (segment.bytes > partBytesMax && !(await hasParts(db, segment, call))) return false;
+  return true;
+}
+
+async function hasParts(db: Db, id: SegmentId, call: Call): Promise<boolean> {
+  const fields = await segmentsIn(db).findOne({ _id: storedSegmentId(id) }, call);
+  if (fields === null) return false;
+  const body = expectDecoded(decodeSegment(fields), describe(id));
+  if (body.kind === 'whole') return true;
+  const range = { $gte: segmentPartId(id, body.sha256, 0), $lt: segmentPartId(id, body.sha256, body.parts) };
+  return (await countIds(partsIn(db), range, body.parts, call)) === body.parts;
 }

@@ -10,11 +10,10 @@ import {
   decodeSnapshotPart,
   encodeSnapshotPart,
   snapshotPartId,
-  snapshotRange,
   snapshotsRange,
   type StoredSnapshotPartId,
 } from './values.ts';
-import { insert, type Stored } from './writes.ts';
+import { countIds, insert, type Stored } from './writes.ts';
 
 const partsIn = (db: Db): Collection<Stored<StoredSnapshotPartId>> => db.collection('snapshots');
 
@@ -45,6 +44,8 @@ export async function listSnapshots(db: Db, document: DocumentName, call: Call):
   return [...found.values()];
 }
 
-export async function deleteSnapshot(db: Db, snapshot: SnapshotId, call: Call): Promise<void> {
-  await partsIn(db).deleteMany({ _id: snapshotRange(snapshot) }, call);
+/** Whether the first `parts` parts are there. */
+export async function hasParts(db: Db, snapshot: SnapshotId, parts: number, call: Call): Promise<boolean> {
+  const range = { $gte: snapshotPartId(snapshot, 0), $lt: snapshotPartId(snapshot, parts) };
+  return (await countIds(partsIn(db), range, parts, call)) === parts;
 }

@@ -10,7 +10,7 @@ import { Binary } from 'mongodb';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { JournalIdentity, Offset, Partition } from '#shared/journal/journal.ts';
 import { storedKinds, type Decoded, type Refusal, type StoredKind } from '#shared/runtime/stored-kind.ts';
-import type { Head, SegmentId, SnapshotId } from '../store.ts';
+import type { Head, Position, SegmentId, SnapshotId } from '../store.ts';
 
 /** A document as it comes from the driver: nothing is known of it yet. */
 export type Fields = { readonly [field: string]: unknown };
@@ -172,36 +172,43 @@ export function decodeSnapshotId(document: DocumentName, fields: Fields): Decode
   });
 }
 
-/** The parts of all snapshots of a document. */
-export const snapshotsRange = (document: DocumentName): IdRange<StoredSnapshotPartId> => ({
+/** The parts of a document's snapshots whose `upto` is below `below`. */
+export const snapshotsRange = (document: DocumentName, below: Offset = offsetMax): IdRange<StoredSnapshotPartId> => ({
   $gte: { doc: document, upto: 0, sha256: '', part: 0 },
-  $lt: { doc: document, upto: offsetMax, sha256: '', part: 0 },
+  $lt: { doc: document, upto: below, sha256: '', part: 0 },
 });
 
-/** The parts of one snapshot. */
-export const snapshotRange = (snapshot: SnapshotId): IdRange<StoredSnapshotPartId> => ({
-  $gte: snapshotPartId(snapshot, 0),
-  $lt: snapshotPartId(snapshot, offsetMax),
-});
-
-export function encodeHead(document: DocumentName, { upto, sha256, parts }: Head) {
-  return { _id: document, ...marks(storedKinds.head), upto, sha256, parts };
+/** In the place of a head that is to come, where there was none before. */
+export function encodeComingHead(document: DocumentName, mark: string) {
+  return { _id: document, ...marks(storedKinds.head), marks: { [mark]: 1 } };
 }
 
-export function decodeHead(fields: Fields): Decoded<Head> {
-  return decodeFields(fields, storedKinds.head, (fields) => ({
+/** Undefined where one is to come, and none came before it. */
+export function decodeHead(fields: Fields): Decoded<Head | undefined> {
+  return decodeFields(fields, storedKinds.head, (fields) =>
+    fields['upto'] === undefined && typeof fields['marks'] === 'object'
+      ? undefined
+      : { upto: numberIn(fields, 'upto'), sha256: textIn(fields, 'sha256'), parts: numberIn(fields, 'parts') },
+  );
+}
+
+/** `mark` is that of a move that is to come. */
+export function encodeCheckpoint(partition: Partition, { upto, course }: Position, mark?: string) {
+  return {
+    _id: partition,
+    ...marks(storedKinds.checkpoint),
+    upto,
+    course,
+    ...(mark === undefined ? {} : { marks: { [mark]: 1 } }),
+  };
+}
+
+/** One from before there were courses is on a course without a name. */
+export function decodeCheckpoint(fields: Fields): Decoded<Position> {
+  return decodeFields(fields, storedKinds.checkpoint, (fields) => ({
     upto: numberIn(fields, 'upto'),
-    sha256: textIn(fields, 'sha256'),
-    parts: numberIn(fields, 'parts'),
+    course: fields['course'] === undefined ? '' : textIn(fields, 'course'),
   }));
-}
-
-export function encodeCheckpoint(partition: Partition, upto: Offset) {
-  return { _id: partition, ...marks(storedKinds.checkpoint), upto };
-}
-
-export function decodeCheckpoint(fields: Fields): Decoded<Offset> {
-  return decodeFields(fields, storedKinds.checkpoint, (fields) => numberIn(fields, 'upto'));
 }
 
 /** Beside the checkpoints, whose ids are numbers. */

@@ -90,8 +90,9 @@ test.for([
   'before putSnapshotPart',
   'before moveHead',
   'after moveHead',
-  'before deleteSnapshot',
-  'before deleteSegments',
+  'before condemn',
+  'after condemn',
+  'before deleteCondemned',
 ])('ST47: a persister that was frozen %s, and goes on when another one has compacted and deleted, changes nothing', async (where, { skip }) => {
   const world = await (await databaseWorlds(skip))();
   const type = typists(2, documents);

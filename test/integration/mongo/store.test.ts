@@ -7,6 +7,7 @@ import { openMongoStore } from '#shared/store/mongo.ts';
 import type { Store } from '#shared/store/store.ts';
 import { storeContract } from '#test/contract/store.contract.ts';
 import { mongodbForTests, withDatabase } from '#test/harness/backends.ts';
+import { backUp, restore } from '#test/harness/database-backup.ts';
 
 // The contract says nothing about time, and a stand-in that serves other tests beside takes some, also to answer whether it is alive.
 const patience = { operationMsMax: 50_000, serverSelectionMsMax: 50_000 };
@@ -26,6 +27,10 @@ if (had.kind === 'missing') {
     const store = await open();
     return {
       store,
+      backUp: async () => {
+        const backup = await backUp(url);
+        return () => restore(url, backup);
+      },
       another: open,
       reopen: async () => {
         await store.close();

@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { readDocument } from '#shared/store/load.ts';
 import { openMongoStore } from '#shared/store/mongo.ts';
 import { NewerVersion, StoreCorrupt, StoreUnavailable, type Head, type Store } from '#shared/store/store.ts';
-import { nameOf, noise, putSnapshot, segmentOf, sha256Of } from '#test/contract/store.contract.ts';
+import { deleteCovered, nameOf, noise, putSnapshot, segmentOf, sha256Of } from '#test/contract/store.contract.ts';
 import { mongodbForTests, orSkip } from '#test/harness/backends.ts';
 import { startTcpProxy } from '#test/harness/tcp-proxy.ts';
 
@@ -54,7 +54,7 @@ test('ST37: what is stored in each collection is readable with any client, and s
   const hash = createHash('sha256').update(long).digest('hex');
   const common = { version: 1 };
   expect(await contentsOf(db, 'checkpoints')).toEqual([
-    { _id: 3, kind: 'checkpoint', ...common, upto: 2 ** 40 },
+    { _id: 3, kind: 'checkpoint', ...common, upto: 2 ** 40, course: expect.any(String) },
     { _id: 'journal', kind: 'journal binding', ...common, id: 'j1', partitionCount: 12 },
   ]);
   expect(await contentsOf(db, 'documents')).toEqual([{ _id: document, kind: 'head', ...common, upto: 5, sha256, parts: 1 }]);
@@ -75,6 +75,10 @@ test('ST37: what is stored in each collection is readable with any client, and s
   expect(parts.map(({ _id, kind, version }) => ({ _id: _id as unknown, kind, version }))).toEqual(
     [0, 1].map((part) => ({ _id: { doc: document, first: 6, last: 7, sha256: hash, part }, kind: 'segment part', version: 1 })),
   );
+  const { mark } = await store.condemn({ document, head: { upto: 2 ** 41, sha256: '' }, spared: [] });
+  for (const collection of ['segments', 'segmentParts', 'snapshots'])
+    for (const { condemned } of await contentsOf(db, collection)) expect(condemned).toBe(mark);
+  expect((await readDocument(store, document)).updates).toHaveLength(3);
   expect((await db.listCollections().toArray()).map(({ name }) => name).toSorted()).toEqual([
     'checkpoints', 'documents', 'segmentParts', 'segments', 'snapshots',
   ]); // prettier-ignore
@@ -90,9 +94,9 @@ test('ST38: a segment of the greatest length is stored in parts, read whole, and
   const [segment] = await store.readSegments(document, 0);
   expect(isSame(segment?.update, longest)).toBe(true);
   expect(await store.listSegments(document, 0)).toEqual([{ document, first: 1, last: 2, bytes: longest.byteLength }]);
-  await store.deleteSegments(document, 2);
+  await deleteCovered(store, document, 2);
   expect(await db.collection('segmentParts').countDocuments()).toBe(parts + 2);
-  await store.deleteSegments(document, 3);
+  await deleteCovered(store, document, 3);
   expect(await db.collection('segmentParts').countDocuments()).toBe(2);
   expect(isSame((await store.readSegments(other, 0))[0]?.update, longest.subarray(0, 9 * mebibyte))).toBe(true);
 });
@@ -136,7 +140,7 @@ test('ST38: cut off at any byte of its way, a long segment is there whole or not
     expect(await store.listSegments(document, id[0])).toHaveLength(1);
   }
   expect(refused).toBeGreaterThan(3);
-  await store.deleteSegments(document, 1_000);
+  await deleteCovered(store, document, 1_000);
   expect(await db.collection('segmentParts').countDocuments()).toBe(0);
 }); // prettier-ignore
 
@@ -233,8 +237,7 @@ test('ST42: of many adapters at once one is first, positions only ever go forwar
     const moved = await Promise.all(stores.map((one, i) => one.moveCheckpoint(7, 0, targets[i] ?? 0)));
     for (const [i, offset] of moved.entries()) expect(offset).toBeGreaterThanOrEqual(targets[i] ?? 0);
     expect(await store.readCheckpoint(7)).toBe(base + 17);
-    const heads = stores.map((_, i): Head => ({ upto: base + 1 + (i % 2), sha256: sha256Of(Uint8Array.of(i)), parts: 1 }));
-    const standing = await Promise.all(stores.map((one, i) => one.moveHead(document, heads[i] ?? head)));
+    const standing = await Promise.all(stores.map((one, i) => putSnapshot(one, document, base + 1 + (i % 2), Uint8Array.of(i))));
     const final = await store.readHead(document);
     expect(final?.upto).toBe(base + 2);
     for (const one of standing.filter(({ upto }) => upto === base + 2)) expect(one).toEqual(final);

@@ -21,6 +21,7 @@ import {
   run,
   type RunOptions,
   type Running,
+  smallLimits,
   type Step,
   until,
   type World,
@@ -28,6 +29,7 @@ import {
 import { nameOf, typists } from './typing.ts';
 
 const documents = ['a', 'b/c'].map(nameOf);
+const limits = { ...smallLimits, retireAfterMs: 6_000 };
 /** What a persister did to journal and store, and where it was killed. */
 type Life = { readonly running: Running; readonly effects: readonly string[]; readonly killedAt: () => string | undefined };
 
@@ -54,7 +56,7 @@ async function tell(killAt: number): Promise<Told> {
   const world = createWorld();
   const type = typists(7, documents);
   // Segments and parts of a few bytes, so that there are several of each.
-  const { running, effects, killedAt } = live(world, killAt, { partBytes: 150, segmentBytesMax: 400 });
+  const { running, effects, killedAt } = live(world, killAt, { limits, partBytes: 150, segmentBytesMax: 400 });
   const chapter = async (reached: () => boolean): Promise<void> => {
     await append(world, type(16));
     await until(running.clock, 'the chapter', () => killedAt() !== undefined || (isCaughtUp(world) && reached()));
@@ -63,20 +65,20 @@ async function tell(killAt: number): Promise<Told> {
   await chapter(() => running.compactions >= documents.length);
   await chapter(() => true);
   await chapter(() => running.compactions >= 2 * documents.length);
-  if (killedAt() === undefined) await running.clock.advance(120_000);
+  if (killedAt() === undefined) await running.clock.advance(13_000);
   return { world, effects, killedAt: killedAt() };
 }
 
 /** The next persister, some more edits, and time for everything to be cleaned up; or until it is killed, too. */
 async function goOn(world: World, killAt = Infinity): Promise<Omit<Told, 'world'>> {
-  const { running: next, effects, killedAt } = live(world, killAt, { partBytes: 150 });
+  const { running: next, effects, killedAt } = live(world, killAt, { limits, partBytes: 150 });
   const caughtUp = (): Promise<void> =>
     until(next.clock, 'the next persister has caught up', () => killedAt() !== undefined || isCaughtUp(world));
   await caughtUp();
   await expectNothingMissing(world, 'after the restart');
   await append(world, typists(8, documents)(12));
   await caughtUp();
-  if (killedAt() === undefined) await next.clock.advance(300_000);
+  if (killedAt() === undefined) await next.clock.advance(30_000);
   if (killedAt() === undefined) await next.persister.stop();
   return { effects, killedAt: killedAt() };
 }
@@ -98,7 +100,7 @@ test('PS1: a kill between any two effects of flushes and compactions loses nothi
 });
 
 /** One of the first kills out of so many is followed by a second one. */
-const firstKillsEach = 12;
+const firstKillsEach = 23;
 
 test('PS1: nor does a second kill, between any two effects of the persister that recovers from the first', async () => {
   const { effects } = await tell(Infinity);

@@ -60,9 +60,9 @@ export const persisterWrites = [
   'bindJournal',
   'moveCheckpoint',
   'putSegment',
-  'deleteSegments',
   'putSnapshotPart',
-  'deleteSnapshot',
+  'condemn',
+  'deleteCondemned',
   'moveHead',
 ] as const;
 export type PersisterWrite = (typeof persisterWrites)[number];

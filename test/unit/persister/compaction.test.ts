@@ -6,8 +6,9 @@ import { sha256Of } from '#persister/compaction-work.ts';
 import { persisterLimits } from '#persister/limits.ts';
 import { compact } from '#shared/document/compact.ts';
 import { createMemoryJournal } from '#shared/journal/memory.ts';
-import { createMemoryStore, type MemoryStore, type MemoryStoreOptions } from '#shared/store/memory.ts';
-import { type Head, StoreCorrupt } from '#shared/store/store.ts';
+import { createMemoryStore, createStoreDisk, type MemoryStore, type MemoryStoreOptions } from '#shared/store/memory.ts';
+import { type Head, type Store, StoreCorrupt } from '#shared/store/store.ts';
+import { deleteCovered, putSnapshot } from '#test/contract/store.contract.ts';
 import { contentOf, nameOf, randomOf, typists } from '#test/simulation/persister/typing.ts';
 import {
   append,
@@ -111,7 +112,7 @@ describe('what a snapshot holds', () => {
     const updates = typists(6, [document])(12).map(({ update }) => update);
     const { store, context } = await stored({}, updates.slice(0, 6));
     // Written by a persister that was killed before it moved the checkpoint: it reaches from below to above.
-    await store.deleteSegments(document, 6);
+    await deleteCovered(store, document, 6);
     await store.putSegment({ document, first: 0, last: 3, update: Y.mergeUpdates(updates.slice(0, 4)) });
     await store.putSegment({ document, first: 4, last: 8, update: Y.mergeUpdates(updates.slice(4, 9)) });
     const outcome = await compactDocument(document, context);
@@ -215,9 +216,42 @@ describe('beside others', () => {
     expect(await store.listSnapshots(document)).toHaveLength(1);
   });
 
+  test.each(['', ', and has caught up'])(
+    'PS47: when the store is put back while it reads%s, it concludes nothing',
+    async (caughtUp) => {
+      const disk = createStoreDisk();
+      const updates = typists(5, [document])(10).map(({ update }) => update);
+      const onRead = new Map<string, () => Promise<unknown>>();
+      const step = async (name: string): Promise<void> => {
+        const happen = onRead.get(name);
+        onRead.delete(name);
+        await happen?.();
+      };
+      const store = createMemoryStore({ disk });
+      const { context } = await stored({ disk, step }, updates.slice(0, 5));
+      const { checkpoints, courses, documents } = structuredClone(disk);
+      const storeMore = async (): Promise<unknown> => {
+        await store.putSegment({ document, first: 5, last: 9, update: Y.mergeUpdates(updates.slice(5)) });
+        return store.moveCheckpoint(0, 5, 10);
+      };
+      await storeMore();
+      onRead.set('readSegments', async () => {
+        Object.assign(disk, { checkpoints, courses, documents });
+        if (caughtUp !== '') onRead.set('readPosition', storeMore);
+      });
+      expect(await compactDocument(document, context)).toEqual({ kind: 'overtaken', head: undefined });
+      expect(onRead.size).toBe(0);
+      expect(await compactDocument(document, context)).toMatchObject({
+        kind: 'compacted',
+        head: { upto: caughtUp === '' ? 5 : 10 },
+      });
+    },
+  );
+
   test('PS21: a part that is missing under a head that stands is corruption, and nothing is replaced', async () => {
     const { store, context, updates } = await stored();
-    await store.moveHead(document, { upto: 5, sha256: sha256Of(updates[0] ?? new Uint8Array()), parts: 1 });
+    await putSnapshot(store, document, 5, updates[0] ?? new Uint8Array());
+    store.disk.documents.get(document)?.snapshots.clear();
     await expect(compactDocument(document, context)).rejects.toThrow(StoreCorrupt);
     expect(await store.readHead(document)).toMatchObject({ upto: 5 });
   });
@@ -242,7 +276,8 @@ describe('beside others', () => {
     await put(6, 'other');
     await put(6, 'head');
     await put(8, 'being-written');
-    const head = await store.moveHead(document, { upto: 6, sha256: 'head', parts: 1 });
+    const head: Head = { upto: 6, sha256: 'head', parts: 1 };
+    expect(await store.moveHead(document, head)).toEqual(head);
     await retireCovered(document, head, store);
     expect((await store.listSnapshots(document)).map(({ sha256 }) => sha256)).toEqual(['head', 'being-written']);
     expect((await store.readSegments(document, 0)).map(({ first }) => first)).toEqual([6, 7, 8, 9]);
@@ -261,7 +296,8 @@ describe('beside others', () => {
     const { store } = await stored();
     for (const sha256 of ['forgotten', 'standing'])
       await store.putSnapshotPart({ document, upto: 6, sha256 }, 0, Uint8Array.of(6));
-    const standing = await store.moveHead(document, { upto: 6, sha256: 'standing', parts: 1 });
+    const standing: Head = { upto: 6, sha256: 'standing', parts: 1 };
+    expect(await store.moveHead(document, standing)).toEqual(standing);
     await retireCovered(document, { ...standing, sha256: 'forgotten' }, store);
     expect(await store.listSnapshots(document)).toContainEqual({ document, upto: 6, sha256: 'standing' });
     await retireCovered(document, standing, store);
@@ -284,6 +320,30 @@ describe('in the persister', () => {
     expect(storedDocument?.segments.size).toBe(2);
     await pass(running.clock, 1_000);
     expect(storedDocument?.segments.size).toBe(0);
+    await expectNothingMissing(world, 'afterwards');
+  });
+
+  test('PS22: what several heads cover is deleted together, when the last of those has stood that long that came while the first was waited for', async () => {
+    const world = createWorld();
+    const condemned: number[] = [];
+    const storeOf = (store: Store): Store => ({
+      ...store,
+      condemn: (covered) => {
+        condemned.push(covered.head.upto);
+        return store.condemn(covered);
+      },
+    });
+    const running = run(world, { storeOf, limits: { ...smallLimits, compactionSegmentsMin: 1 } });
+    const type = typists(1, [document]);
+    for (let round = 0; round < 20; round++) {
+      await append(world, type(2));
+      await pass(running.clock, 2_000);
+    }
+    expect(running.compactions).toBe(20);
+    await pass(running.clock, 2 * smallLimits.retireAfterMs);
+    expect(condemned).toEqual([2, 40]);
+    const stored = world.storeDisk.documents.get(document);
+    expect([stored?.segments.size, stored?.snapshots.size]).toEqual([0, 1]);
     await expectNothingMissing(world, 'afterwards');
   });
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 
 import type { Partition } from '#shared/journal/journal.ts';
 import type { SharePartitions } from '#shared/journal/sharing.ts';
-import { StoreUnavailable } from '#shared/store/store.ts';
+import { type Store, StoreUnavailable } from '#shared/store/store.ts';
 import { settle, type VirtualClock, virtualClock } from '#test/harness/virtual-clock.ts';
 import { nameOf, randomOf, typists } from '#test/simulation/persister/typing.ts';
 import {
@@ -133,16 +133,15 @@ describe('a share', () => {
     let holding = true;
     let writing = 0;
     let most = 0;
-    const step = async (name: string, moment: string): Promise<void> => {
-      if (name !== 'moveCheckpoint') return;
-      if (moment === 'after') {
-        writing--;
-        return;
-      }
-      most = Math.max(most, ++writing);
-      if (holding) await held.promise;
-    };
-    const one = await startSharing(world, { step });
+    const storeOf = (store: Store): Store => ({
+      ...store,
+      moveCheckpoint: async (...move) => {
+        most = Math.max(most, ++writing);
+        if (holding) await held.promise;
+        return store.moveCheckpoint(...move).finally(() => writing--);
+      },
+    });
+    const one = await startSharing(world, { storeOf });
     one.deal(0);
     await append(world, typists(1, documents)(20));
     await pass(one.clock, 2_000);

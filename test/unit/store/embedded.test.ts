@@ -5,34 +5,38 @@ import { openEmbeddedStore } from '#shared/store/embedded.ts';
 import { readDocument } from '#shared/store/load.ts';
 import { NewerVersion, StoreCorrupt, StoreUnavailable } from '#shared/store/store.ts';
 import { keyOf } from '#shared/runtime/key.ts';
-import { nameOf, segmentOf, storeContract } from '#test/contract/store.contract.ts';
+import { deleteCovered, nameOf, putSnapshot, segmentOf, storeContract } from '#test/contract/store.contract.ts';
 import { temporaryDirectory } from '#test/harness/temporary-directory.ts';
 
-storeContract('embedded', async () => {
-  const directory = temporaryDirectory();
-  const open = async () => {
-    const environment = await openEnvironment({ directory: directory.path, commitIntervalMs: 0 });
-    return { environment, store: openEmbeddedStore(environment) };
-  };
-  let opened = await open();
-  const close = async (): Promise<void> => {
-    await opened.store.close();
-    await opened.environment.close();
-  };
-  return {
-    store: opened.store,
-    another: async () => openEmbeddedStore(opened.environment),
-    reopen: async () => {
-      await close();
-      opened = await open();
-      return opened.store;
-    },
-    dispose: async () => {
-      await close();
-      directory.remove();
-    },
-  };
-});
+storeContract(
+  'embedded',
+  async () => {
+    const directory = temporaryDirectory();
+    const open = async () => {
+      const environment = await openEnvironment({ directory: directory.path, commitIntervalMs: 0 });
+      return { environment, store: openEmbeddedStore(environment) };
+    };
+    let opened = await open();
+    const close = async (): Promise<void> => {
+      await opened.store.close();
+      await opened.environment.close();
+    };
+    return {
+      store: opened.store,
+      another: async () => openEmbeddedStore(opened.environment),
+      reopen: async () => {
+        await close();
+        opened = await open();
+        return opened.store;
+      },
+      dispose: async () => {
+        await close();
+        directory.remove();
+      },
+    };
+  },
+  false,
+);
 
 test('ST12: where the directory was closed under it, the store is away', async () => {
   const directory = temporaryDirectory();
@@ -44,7 +48,7 @@ test('ST12: where the directory was closed under it, the store is away', async (
   await expect(store.readCheckpoint(0)).rejects.toBeInstanceOf(StoreUnavailable);
   await expect(store.readSegments(document, 0)).rejects.toBeInstanceOf(StoreUnavailable);
   await expect(store.putSegment(segmentOf(document, 2, 3))).rejects.toBeInstanceOf(StoreUnavailable);
-  await expect(store.deleteSegments(document, 9)).rejects.toBeInstanceOf(StoreUnavailable);
+  await expect(deleteCovered(store, document, 9)).rejects.toBeInstanceOf(StoreUnavailable);
   expect(() => environment.get(keyOf('c', 0))).toThrow(EnvironmentUnavailable);
   directory.remove();
 });
@@ -97,8 +101,8 @@ describe('ST20: a document of very many segments', () => {
     const read = Promise.all([store.readSegments(document, 0), store.listSegments(document, 0)]).finally(() => (reading = false));
     // As a persister does that repeats a flush with other borders; without the first of them the second would leave a hole.
     for (const [first, last] of [[0, 6], [7, 12]] as const) await store.putSegment(segmentOf(document, first, last)); // prettier-ignore
-    await store.moveHead(other, { upto: 1, sha256: '', parts: 1 });
-    await store.deleteSegments(document, 4);
+    await putSnapshot(store, other, 1, Uint8Array.of(1));
+    await deleteCovered(store, document, 4);
     expect(reading).toBe(true);
     goOn();
     const [segments, listed] = await read;
@@ -134,7 +138,7 @@ describe('ST20: a document of very many segments', () => {
     const segments = Array.from({ length: 2500 }, (_, i) => segmentOf(document, i, i % 5 === 0 ? 9000 : i));
     await Promise.all(segments.map((segment) => store.putSegment(segment)));
     sizes.length = 0;
-    await store.deleteSegments(document, 2400);
+    await deleteCovered(store, document, 2400);
     expect(sizes).toEqual([1000, 920]);
     expect(await store.listSegments(document, 0)).toHaveLength(2500 - 1920);
     await dispose();

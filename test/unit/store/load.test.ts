@@ -29,17 +29,21 @@ function effectsOfOthers(store: Store): readonly (() => Promise<unknown>)[] {
       (_, part) => () =>
         store.putSnapshotPart({ document, ...head }, part, update.subarray(part * partBytes, (part + 1) * partBytes)),
     );
-    return [...parts, () => store.moveHead(document, head), () => store.deleteSegments(document, upto)];
+    return [...parts, () => store.moveHead(document, head)];
   };
-  const deleteBelow = (upto: number) => async () => {
-    for (const snapshot of await store.listSnapshots(document)) if (snapshot.upto < upto) await store.deleteSnapshot(snapshot);
-  };
+  /** First the segments, then the snapshots. */
+  const deleteBelow = (upto: number): readonly (() => Promise<void>)[] =>
+    (['segments', 'snapshots'] as const).map((kind) => async () => {
+      const covered = { document, head: { upto, sha256: sha256Of(holding(0, upto - 1)) }, spared: [] };
+      const { mark } = await store.condemn(covered);
+      await store.deleteCondemned(covered, { mark, kinds: [kind] });
+    });
   return [
     ...compacted(20, 8),
-    deleteBelow(20),
+    ...deleteBelow(20),
     () => store.putSegment(segmentOf(document, 30, 39, holding(30, 39))),
     ...compacted(40, 50),
-    deleteBelow(40),
+    ...deleteBelow(40),
   ];
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createMemoryStore, createStoreDisk } from '#shared/store/memory.ts';
 import { StoreUnavailable } from '#shared/store/store.ts';
-import { nameOf, segmentOf, storeContract } from '#test/contract/store.contract.ts';
+import { deleteCovered, nameOf, segmentOf, storeContract } from '#test/contract/store.contract.ts';
 import { settle } from '#test/harness/virtual-clock.ts';
 
 storeContract('memory', async () => {
@@ -14,6 +14,10 @@ storeContract('memory', async () => {
       await store.close();
       store = createMemoryStore({ disk });
       return store;
+    },
+    backUp: async () => {
+      const copy = structuredClone(disk);
+      return async () => void Object.assign(disk, structuredClone(copy));
     },
     dispose: () => store.close(),
   };
@@ -28,9 +32,12 @@ describe('ST18: the store in memory does what a simulation wants', () => {
     await store.putSegment(segmentOf(document, 0, 1));
     await store.putSegment(segmentOf(document, 2, 3));
     steps.length = 0;
-    await store.deleteSegments(document, 9);
-    const one = ['before deleteSegments', 'after deleteSegments'];
-    expect(steps).toEqual(['before deleteSegments', ...one, ...one]);
+    await deleteCovered(store, document, 9);
+    const each = ['condemn', 'deleteCondemned'].flatMap((name) => {
+      const one = [`before ${name}`, `after ${name}`];
+      return [`before ${name}`, ...one, ...one];
+    });
+    expect(steps).toEqual(each);
   });
 
   test('it can be away, for reading and for writing, and come back as it was', async () => {
