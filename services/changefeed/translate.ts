@@ -20,6 +20,7 @@ import {
   hashOfValue,
   isClean,
   ownBookkeeping,
+  remarksOf,
   sameSnapshot,
   sealed,
   versionOf,
@@ -28,7 +29,7 @@ import { updatesOf, type SeenState } from '#shared/mirror/base.ts';
 import { bytesApplied, confirmed, nextBookkeeping, nextState } from '#shared/mirror/history.ts';
 import { bytesOfMirror, fitted } from '#shared/mirror/room.ts';
 import type { EditAnswer } from '#shared/mirror/work.ts';
-import type { Bookkeeping, Guard, Mirror, MirrorState, RefusedEdit, Remarks, Rev, StoredValue } from '#shared/store/mirrors.ts';
+import type { Bookkeeping, Guard, Mirror, MirrorState, RefusedEdit, Rev, StoredValue } from '#shared/store/mirrors.ts';
 
 import { findBase, readBeside, type WaitReason } from './author-base.ts';
 import type { TakeContext } from './take-context.ts';
@@ -270,11 +271,6 @@ function succeed(
   const before = { ...versionOf(next), rev: prev, intent: undefined };
   return { state: nextState(state, makeRev(), before, next, limits), next };
 }
-
-const remarksOf = ({ inkstream }: Mirror): Remarks => ({
-  refused: inkstream?.refused ?? [],
-  unrepresented: inkstream?.unrepresented ?? [],
-});
 
 /** The last few, the new one behind them; of a value that there is no room for only the reason. */
 function withRefused(

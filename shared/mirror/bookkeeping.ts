@@ -10,7 +10,16 @@
 
 import { createHash, type Hash } from 'node:crypto';
 import type { DocumentName } from '#shared/document/name.ts';
-import type { AppliedUpdate, Bookkeeping, Intent, Mirror, SnapshotName, StoredValue, Version } from '#shared/store/mirrors.ts';
+import type {
+  AppliedUpdate,
+  Bookkeeping,
+  Intent,
+  Mirror,
+  Remarks,
+  SnapshotName,
+  StoredValue,
+  Version,
+} from '#shared/store/mirrors.ts';
 
 /** Bookkeeping that was not signed yet. */
 export type Unsealed = Omit<Bookkeeping, 'hash' | 'seal'>;
@@ -53,6 +62,11 @@ export function ownBookkeeping(document: DocumentName, { inkstream }: Mirror): B
   const { refused: _refused, unrepresented: _unrepresented, ...bookkeeping } = inkstream;
   return bookkeeping;
 }
+
+export const remarksOf = ({ inkstream }: Mirror): Remarks => ({
+  refused: inkstream?.refused ?? [],
+  unrepresented: inkstream?.unrepresented ?? [],
+});
 
 /** Whether a mirror holds no edit by anybody else. `own` is its `ownBookkeeping`. */
 export const isClean = (document: DocumentName, mirror: Mirror, own: Bookkeeping): boolean =>

@@ -12,6 +12,8 @@
  * after step 4, whoever deletes this snapshot one day began after it was named.
  *
  * Before the first mirror of a document there was none, and the state says that as well: a program may insert one in this very moment, and who saw no mirror must not be taken for somebody who replaced the document.
+ *
+ * And whoever said what it was about to write may have died, or be slow (`fence.ts`).
  */
 
 import type { DocumentName } from '#shared/document/name.ts';
@@ -29,7 +31,8 @@ import {
 import type { Head, Store } from '#shared/store/store.ts';
 import { readSnapshot } from './base.ts';
 import { hashOfValue, isClean, ownBookkeeping, sameSnapshot, sealed, versionOf } from './bookkeeping.ts';
-import { appliedTo, confirmed, nextState, reachOf, type HistoryLimits } from './history.ts';
+import { fence, mayStillBeWritten } from './fence.ts';
+import { confirmed, isFirst, isInDoubt, nextState, reachOf, type HistoryLimits } from './history.ts';
 import { fitted, type Fitted } from './room.ts';
 import type { MirrorWork } from './work.ts';
 
@@ -73,6 +76,12 @@ export async function rewriteMirror(document: DocumentName, context: RewriteCont
   if (mirror !== undefined && (own === undefined || !isClean(document, mirror, own))) {
     if (!(await isBaseStored(document, { state, own }, store))) await headFor(document, reach);
     return { kind: 'not-now', why: 'edited' };
+  }
+
+  if (state !== undefined && mayStillBeWritten(state, own)) {
+    return (await fence(document, state, mirror, context))
+      ? rewriteMirror(document, context)
+      : { kind: 'not-now', why: 'overtaken' };
   }
 
   const head = await headFor(document, reach);
@@ -143,14 +152,6 @@ function versionBefore(
   const nothing = { rev: makeRev(), prev: '', snapshot: emptySnapshot, applied: [], intent: undefined, omitted: undefined };
   return versionOf(sealed(document, nothing, ''));
 }
-
-const isInDoubt = ({ before, next }: MirrorState): boolean => !sameSnapshot(before.snapshot, next.snapshot);
-
-/** Whether the first mirror was about to be written, and nobody has said that it was: whoever inserts one now has seen none. */
-const isFirst = (state: MirrorState): boolean =>
-  sameSnapshot(state.before.snapshot, emptySnapshot) &&
-  !sameSnapshot(state.next.snapshot, emptySnapshot) &&
-  (appliedTo(state, emptySnapshot) ?? []).length === 0;
 
 /** Whether a snapshot is stored that an edit can be compared with; else one of the whole document has to be made for it. */
 async function isBaseStored(

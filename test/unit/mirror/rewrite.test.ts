@@ -4,9 +4,17 @@ import type * as Y from 'yjs';
 import { hasCovered, retireCovered } from '#persister/compaction.ts';
 import { type MirrorAge, type MirrorIntervals, nextMirrorMs, refreshMirror } from '#persister/mirror.ts';
 
+import type { JsonValue } from '#shared/document/json/value.ts';
+import { mirrorLimits } from '#shared/mirror/limits.ts';
+
 import { createMirrorWorld, document } from './mirror-world.ts';
 
 const insert = (text: string) => (doc: Y.Doc) => doc.getText('text').insert(0, text);
+
+const textIn = (value: JsonValue | undefined): string => {
+  const text = value instanceof Map ? value.get('text') : undefined;
+  return typeof text === 'string' ? text : '';
+};
 
 test('MI12: snapshots that a mirror or its state names outlive the head that covers them, and the others do not', async () => {
   const world = createMirrorWorld({ historySnapshotsMax: 3 });
@@ -69,6 +77,77 @@ test('MI3: a mirror that is up to date is left alone, and a deleted one is writt
   expect(await world.refresh()).toMatchObject({ kind: 'written' });
   expect(world.value()).toEqual(new Map([['text', 'a']]));
 });
+
+type Mirrors = ReturnType<typeof createMirrorWorld>['mirrors'];
+
+/** A persister that is slow: it says what it is about to write, and writes it when it is let go. */
+function slowPersister(world: ReturnType<typeof createMirrorWorld>) {
+  const { mirrors } = world;
+  let hasSaid = (): void => {};
+  let goOn = (): void => {};
+  const said = new Promise<void>((resolve) => (hasSaid = resolve));
+  const isLetGo = new Promise<void>((resolve) => (goOn = resolve));
+  const late = async <T>(write: () => Promise<T>): Promise<T> => {
+    hasSaid();
+    await isLetGo;
+    return write();
+  };
+  const slow: Mirrors = {
+    ...mirrors,
+    insertMirror: (...parameters) => late(() => mirrors.insertMirror(...parameters)),
+    replaceMirror: (...parameters) => late(() => mirrors.replaceMirror(...parameters)),
+  };
+  const done = refreshMirror(document, { ...world.rewriteContext, mirrors: slow });
+  return { said, goOn, done };
+}
+
+test('MI34: who comes too late with a mirror writes nothing, and says nothing about what stands', async () => {
+  const world = createMirrorWorld();
+  await world.type(insert('a'));
+  await world.flush();
+  const slow = slowPersister(world);
+  await slow.said;
+  await world.type(insert('b'));
+  await world.flush();
+  expect(await world.refresh()).toMatchObject({ kind: 'written' });
+  const state = await world.mirrors.readState(document);
+  slow.goOn();
+  expect(await slow.done).toEqual({ kind: 'not-now', why: 'overtaken' });
+  expect(textIn(world.value())).toBe('ba');
+  expect(await world.mirrors.readState(document)).toEqual(state);
+});
+
+test.each(['the first', 'a later'] as const)(
+  'MI34: %s mirror that was about to be written is not written any more once another persister has begun, and what is put in its place is compared with what stood there',
+  async (which) => {
+    const world = createMirrorWorld();
+    await world.type(insert('a.'));
+    await world.flush();
+    if (which === 'a later') {
+      await world.refresh();
+      await world.type(insert('b.'));
+      await world.flush();
+    }
+    const slow = slowPersister(world);
+    await slow.said;
+    const second = slowPersister(world);
+    await second.said;
+    slow.goOn();
+    await slow.done;
+    const seen = world.value();
+    world.replace(new Map([['text', `${textIn(seen)}written.`]]));
+    second.goOn();
+    await second.done;
+    await world.takeAll();
+    await world.clock.advance(mirrorLimits.doubtMs);
+    await world.takeAll();
+    expect(
+      textIn(world.json())
+        .split(/(?<=\.)/u)
+        .toSorted(),
+    ).toEqual(which === 'the first' ? ['a.', 'written.'] : ['a.', 'b.', 'written.']);
+  },
+);
 
 const intervals: MirrorIntervals = {
   mirrorSettleMs: 200,
