@@ -48,7 +48,7 @@ export async function calmDown({ world, people }: Scene): Promise<readonly strin
   const persister = await startPersister(world, true);
   let calm = 0;
   let last = '';
-  for (let round = 0; round < 100; round++) {
+  for (let round = 0; round < 200; round++) {
     for (let step = 0; step < 15; step++) await changefeed.step();
     for (let step = 0; step < 35; step++) await persister.step();
     for (const person of people) await sendAll(world, document, person);
@@ -66,6 +66,10 @@ function fingerprint({ mirrors, store, journal }: World): string {
     inkstream instanceof Uint8Array ? 'forged' : inkstream?.rev,
   );
   const states = [...mirrors.states.values()].map(({ rev }) => rev);
-  const heads = [...store.documents.values()].map(({ head }) => head?.upto);
-  return JSON.stringify([revs, states, heads, journal.partitions.map(({ highWater }) => highWater)]);
+  const stored = [...store.documents.values()].map(({ head, segments, snapshots }) => [
+    head?.upto,
+    ...segments.keys(),
+    ...snapshots.keys(),
+  ]);
+  return JSON.stringify([revs, states, stored, journal.partitions.map(({ highWater }) => highWater)]);
 }
