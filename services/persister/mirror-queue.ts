@@ -5,10 +5,10 @@
  * documents they would fall behind while nothing much is done. All that are due at once would be the fastest, and take the database away from the flushes, of which mirrors only show what became. So
  * they are written in rounds:
  *
- *     what is due, the oldest first ─► begun, so many at a time ─► rest, for as long as that took ─► what is due by then
+ *     the few that have been due longest ─► written at the same time ─► rest, for three times as long as that took
  *
- * A document that changes again while it waits is written once. So with a longer round each mirror is written less often, and however many there are, they take about half of the time. Where few are
- * due a round takes no time, nor does its rest. How many are written at once goes by how long one takes: one more after each that was quick, half as many after one that was not, since then the database has enough to
+ * A document that changes again while it waits is written once. So the more there are the less often each is written, and however many there are, they take a quarter of the time, in pieces that are short: whoever
+ * shares the machine or the database never has to wait for all of them. Where few are due the rest is over before they are due again. How many are written at once goes by how long one takes: one more after each that was quick, half as many after one that was not, since then the database has enough to
  * do; and one at a time while the store is behind with what was typed. A document is never written twice at once.
  *
  * A mirror that can't be written now (somebody's edit is to be taken in first, or somebody else wrote meanwhile) is tried again after longer and longer waits, since nobody may write to the document any
@@ -33,7 +33,7 @@ export type MirrorQueueLimits = MirrorIntervals & {
   /** Mirrors that are written at the same time, and how long one may take, in milliseconds, without there being fewer. */
   readonly mirrorWritesMax: number;
   readonly mirrorSlowMs: number;
-  /** How long there is rest after a round, in percent of how long it took. */
+  /** How long there is rest after those that were written together, in percent of how long that took. */
   readonly mirrorRestPercent: number;
   readonly mirrorRetryMsMin: number;
   readonly mirrorRetryMsMax: number;
@@ -86,7 +86,6 @@ export class MirrorQueue {
   readonly #waiting = new Map<DocumentName, Waiting>();
   /** The one that has been due for the longest time first. */
   readonly #due = new Set<DocumentName>();
-  readonly #writing = new Map<DocumentName, Promise<void>>();
   /** Those that only the sweep asked for, until they are looked at. */
   readonly #swept = new Set<DocumentName>();
   readonly #written = new Map<DocumentName, Written>();
@@ -130,37 +129,19 @@ export class MirrorQueue {
   }
 
   async #writeRounds(): Promise<void> {
-    const { draining, queueLimits, clock } = this.#context;
+    const { draining, queueLimits, clock, isBehind } = this.#context;
     while (!draining.aborted) {
-      const round = [...this.#due].filter((document) => !this.#writing.has(document));
+      const round = [...this.#due].slice(0, isBehind() ? 1 : this.#atOnce);
       if (round.length === 0) {
         await this.#alarm.rung();
         continue;
       }
       const begunMs = clock.monotonic();
-      for (const document of round) {
-        await this.#untilThereIsRoom();
-        this.#begin(document);
-      }
+      for (const document of round) this.#due.delete(document);
+      await Promise.all(round.map((document) => this.#write(document)));
       const tookMs = clock.monotonic() - begunMs;
       if (tookMs > 0) await pause(clock, (tookMs * queueLimits.mirrorRestPercent) / 100, draining);
     }
-    await Promise.all(this.#writing.values());
-  }
-
-  async #untilThereIsRoom(): Promise<void> {
-    const { isBehind } = this.#context;
-    while (this.#writing.size >= (isBehind() ? 1 : this.#atOnce)) await Promise.race(this.#writing.values());
-  }
-
-  /** Begins to write one that is still due. */
-  #begin(document: DocumentName): void {
-    if (this.#context.draining.aborted || !this.#due.delete(document)) return;
-    const written = this.#write(document).finally(() => {
-      this.#writing.delete(document);
-      this.#alarm.ring(); // it may be due again
-    });
-    this.#writing.set(document, written);
   }
 
   #note(document: DocumentName, changedMs: number): void {

@@ -17,8 +17,8 @@ export const mirrorQueueSettings = {
   ),
   mirrorRestPercent: amount(
     'percent',
-    100,
-    'of the time that it took to begin all mirrors that were due, for which none is begun then: at 100 they are written half of the time, each less often',
+    300,
+    'of the time that the mirrors took that were written together, for which none is begun then: at 300 they take a quarter of the time, and each is written less often if there are many',
     0,
   ),
   mirrorLagMsMax: duration(
