@@ -3,8 +3,9 @@
  *
  * Mostly the mirror says it: the state at its snapshot, and what was taken in on top of that since. Where it says nothing (a program replaced the whole document without our field, or deleted and
  * inserted it) the author saw the mirror as it was before that, so it is what the latest write of ours left there, or what was there before that write: for a moment it is not known whether it
- * was made. Whoever writes says right afterwards which of the two stands, so that is waited for. Who was killed in between never says it. Then it is the one that the value is nearer to,
- * where a letter too many (text that is there twice) weighs more than a letter too few.
+ * was made. Whoever writes says right afterwards which of the two stands, so that is waited for. Who was killed in between never says it. Then it is the earlier one, unless the value has something of what was
+ * typed between the two: its author can only have that from the later one, and it would be in the document twice. Where the value has nothing of that, he may have taken it out, or may not have seen it; and what
+ * was typed is not lost on a guess.
  *
  * A name without a state never had a mirror of ours. People may have typed under it all the same, and the author of a mirror that is inserted there saw nothing of that. The protocol as it was conceived takes their
  * document for what he replaced, and what was typed would be gone because somebody did not know of it. Nothing that was typed may be lost, so here this is taken for what it is: somebody who began with nothing, at the

@@ -5,7 +5,7 @@
  * directly. `createMirrorWork` is what runs at the other end.
  */
 
-import { editDistance, editOperations } from '#shared/document/json/edit.ts';
+import { editOperations, insertionsTo } from '#shared/document/json/edit.ts';
 import { readDocumentJson } from '#shared/document/json/read.ts';
 import type { RootKind } from '#shared/document/json/roots.ts';
 import type { JsonMap } from '#shared/document/json/value.ts';
@@ -42,7 +42,7 @@ export type ShownValue = {
 export type MirrorWork = {
   /** The smallest operations from a base to a value that somebody wrote, as one update. */
   readonly edit: (base: EditBase, value: StoredValue, client: ClientChoice) => Promise<EditAnswer>;
-  /** The index of the base from which it takes the fewest insertions to the value, then the fewest deletions, then of the first. */
+  /** The index of the base from which it takes the fewest insertions to the value, or of the first. */
   readonly nearest: (bases: readonly Base[], value: StoredValue) => Promise<number>;
   /** What a mirror of this state shows. */
   readonly show: (base: Base) => Promise<ShownValue>;
@@ -109,13 +109,8 @@ export function createMirrorWork(form: ValueForm, valueBytesMax: number): Mirror
     nearest: async (bases, stored) => {
       const value = form.decode(stored);
       if (!(value instanceof Map)) return 0;
-      const distances = bases.map(({ updates, roots }) => editDistance(updates, value, roots));
-      let best = 0;
-      for (const [index, { insertions, deletions }] of distances.entries()) {
-        const least = distances[best] ?? { insertions: Infinity, deletions: Infinity };
-        if (insertions < least.insertions || (insertions === least.insertions && deletions < least.deletions)) best = index;
-      }
-      return best;
+      const insertions = bases.map(({ updates, roots }) => insertionsTo(updates, value, roots));
+      return insertions.indexOf(Math.min(...insertions));
     },
   };
 }

@@ -109,7 +109,6 @@ export class DeltaWriter {
   delete(length: number): void {
     if (length === 0) return;
     this.#flush();
-    this.#planning.deleted += length;
     this.#delta.push({ delete: length });
   }
 

@@ -5,8 +5,8 @@ import { deleteEntry, setEntry, type Keyed } from './contents.ts';
 import { currentContent, liveEntries } from './items.ts';
 import { shownKey, storedKey } from './names.ts';
 import { inside, type Place } from './place.ts';
-import { countChange, type Planning } from './planning.ts';
-import { equalJson, type JsonMap, type JsonValue } from './value.ts';
+import type { Planning } from './planning.ts';
+import { equalJson, jsonBytes, type JsonMap, type JsonValue } from './value.ts';
 
 /** Plans that the entries of `target` are those of `value`. `nulls` 'none': null is no entry (ProseMirror's attributes), unless there is one that is null. */
 export function planEntries(target: Keyed, value: JsonMap, place: Place, planning: Planning, nulls: 'none' | 'value'): void {
@@ -23,10 +23,7 @@ export function planEntries(target: Keyed, value: JsonMap, place: Place, plannin
     const old = planning.reading.content(content, here);
     const wanted = value.get(shown);
     if (isWanted(wanted, old)) planEntry({ target, key, content, old }, wanted, siblings, here, planning);
-    else if (old !== undefined) {
-      countChange(planning, old, undefined);
-      planning.changes.push(() => deleteEntry(target, key));
-    }
+    else if (old !== undefined) planning.changes.push(() => deleteEntry(target, key));
   }
 }
 
@@ -42,7 +39,7 @@ function planEntry(entry: Entry, wanted: JsonValue, siblings: readonly unknown[]
   const { target, key, content, old } = entry;
   if (old !== undefined && equalJson(old, wanted)) return;
   if (content instanceof Y.AbstractType && planning.editable(content, wanted)) return planning.edit(content, wanted, place);
-  countChange(planning, old, wanted);
+  planning.inserted += jsonBytes(wanted);
   const made = planning.make(wanted, siblings, place);
   planning.changes.push(() => setEntry(target, key, made));
 }

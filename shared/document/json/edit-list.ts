@@ -5,8 +5,8 @@ import { align } from './align.ts';
 import { insertAll } from './contents.ts';
 import { liveItems } from './items.ts';
 import { inside, type Place } from './place.ts';
-import { countChange, type Planning } from './planning.ts';
-import { canonicalText, equalJson, type JsonValue } from './value.ts';
+import type { Planning } from './planning.ts';
+import { canonicalText, equalJson, jsonBytes, type JsonValue } from './value.ts';
 
 export function planList(list: Y.Array<unknown>, value: readonly JsonValue[], place: Place, planning: Planning): void {
   const contents = contentsOf(list);
@@ -35,10 +35,9 @@ export function planList(list: Y.Array<unknown>, value: readonly JsonValue[], pl
   // From the end, so that indices stay what they are.
   for (const { baseFrom, baseTo, valueFrom, valueTo } of replaced.toReversed()) {
     const made = value.slice(valueFrom, valueTo).map((entry, k) => {
-      countChange(planning, undefined, entry);
+      planning.inserted += jsonBytes(entry);
       return planning.make(entry, contents, inside(place, valueFrom + k));
     });
-    for (const gone of olds.slice(baseFrom, baseTo)) countChange(planning, gone, undefined);
     planning.changes.push(() => {
       if (baseTo > baseFrom) list.delete(baseFrom, baseTo - baseFrom);
       insertAll(list, baseFrom, made);

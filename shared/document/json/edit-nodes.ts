@@ -122,7 +122,6 @@ function planReplaced(
   for (let i = baseTo - 1; i >= baseFrom; i--) {
     const node = base[i];
     if (node === undefined || (node.kind === 'text' && node.runs.length === 0 && node.strangers === 0)) continue;
-    planning.deleted += nodeText(node).length;
     gone.push([starts[i] ?? 0, widthOf(node)]);
   }
   if (made.length === 0 && gone.length === 0) return;

@@ -9,7 +9,7 @@ import type { SharedType } from './items.ts';
 import type { Budget } from './myers.ts';
 import { saidOf, type Place } from './place.ts';
 import type { Reading } from './runs.ts';
-import { jsonBytes, type JsonValue } from './value.ts';
+import type { JsonValue } from './value.ts';
 
 /** What is to be put somewhere: a plain value, or a new shared type that is filled once it is in the document. */
 export type Made = { readonly content: unknown; readonly fill: () => void };
@@ -19,9 +19,8 @@ export type Planning = {
   readonly reading: Reading;
   /** In the order in which they are to be made. */
   readonly changes: (() => void)[];
-  /** What comes and goes: characters of texts, about the bytes of anything else. */
+  /** What comes: characters of texts, about the bytes of anything else. */
   inserted: number;
-  deleted: number;
   /** Why the edit can't be made, in words; '' so far. */
   refused: string;
   /** Marks that may overlap themselves, as the document shows: their formats have hashes. */
@@ -39,10 +38,4 @@ export type Planning = {
 /** Keeps the first reason. */
 export function refuse(planning: Planning, place: Place, reason: string): void {
   if (planning.refused === '') planning.refused = saidOf(place, reason);
-}
-
-/** Counts `old` as gone and `value` as come; undefined for nothing. */
-export function countChange(planning: Planning, old: JsonValue | undefined, value: JsonValue | undefined): void {
-  if (old !== undefined) planning.deleted += jsonBytes(old);
-  if (value !== undefined) planning.inserted += jsonBytes(value);
 }

@@ -5,7 +5,6 @@ import type { DocumentName } from '#shared/document/name.ts';
 import { sameSnapshot } from '#shared/mirror/bookkeeping.ts';
 import type { MirrorOnDisk } from '#shared/store/memory-mirrors.ts';
 import { decodeValue, encodeValue } from '#shared/store/mirror-values.ts';
-import { emptySnapshot } from '#shared/store/mirrors.ts';
 
 import { jsonOf, sitesIn, withAt, withLetters, writtenBeginning } from './contents.ts';
 import type { Ledger } from './ledger.ts';
@@ -72,14 +71,10 @@ export function createPrograms(world: World, document: DocumentName, other: Docu
     return ![state.before, state.next].some(({ snapshot }) => sameSnapshot(snapshot, inkstream.snapshot));
   };
 
-  /** Nobody has said that the first mirror was written. Who takes all out of it that it showed, and our field, can't be told from somebody who inserted a mirror and saw none. */
-  const isFirstInDoubt = (): boolean => {
+  /** Nobody has said whether a mirror was written. Who takes out of it what only that one showed, and our field, can't be told from somebody who saw the mirror before. */
+  const isInDoubt = (): boolean => {
     const state = states.get(document);
-    return (
-      state !== undefined &&
-      sameSnapshot(state.before.snapshot, emptySnapshot) &&
-      !sameSnapshot(state.next.snapshot, emptySnapshot)
-    );
+    return state !== undefined && !sameSnapshot(state.before.snapshot, state.next.snapshot);
   };
 
   const change = (value: JsonMap): JsonMap => {
@@ -115,7 +110,8 @@ export function createPrograms(world: World, document: DocumentName, other: Docu
     if (mirror === undefined || value === undefined) return false;
     const { inkstream } = mirror;
     if (isOld(mirror) && takesFieldAway.has(kind)) return false;
-    if (isFirstInDoubt() && takesFieldAway.has(kind)) ledger.mayStay(jsonOf(updatesOf(world, document)));
+    const isWithoutField = inkstream === undefined || inkstream instanceof Uint8Array;
+    if (isInDoubt() && (isWithoutField || takesFieldAway.has(kind))) ledger.mayStay(jsonOf(updatesOf(world, document)));
     switch (kind) {
       case 'set':
         return put(kind, change(value), inkstream);
