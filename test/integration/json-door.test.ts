@@ -3,6 +3,7 @@
 import * as prng from 'lib0/prng';
 import { expect, onTestFinished, test } from 'vitest';
 import * as Y from 'yjs';
+import { readMetric } from '#test/harness/metrics.ts';
 import { startPauseMeter } from '#test/harness/pause-meter.ts';
 import { makeDataDir, startServer, type Server, type ServerOptions } from '#test/harness/server.ts';
 import { isSame, openClient, type Client } from '#test/harness/y-websocket-client.ts';
@@ -220,6 +221,38 @@ async function listWith(server: Server, n: number): Promise<readonly number[]> {
   const before = answered.status === 404 ? {} : ((await answered.json()) as { list?: number[] });
   return [...(before.list ?? []), n];
 }
+
+/** For figures in a report: `JSON_PATCHES=10000`. */
+const patches = Number(process.env['JSON_PATCHES'] ?? 400);
+
+test(
+  'JD27: of hundreds of changes in a row each is answered, with the ETag that the next one holds to, and the document stays small',
+  { timeout: 60_000 + patches * 200 },
+  async () => {
+    const server = await start();
+    const rssMb = async (): Promise<number> =>
+      Math.round((await readMetric(server.url, 'process_resident_memory_bytes')) / 2 ** 20);
+    let etag = await change(server, 'counted', 'PUT', { meta: { title: 'plan', count: 0 } });
+    const seen = new Set([etag]);
+    const memory: number[] = [];
+    const beganMs = performance.now();
+    for (let count = 1; count <= patches; count++) {
+      const answered = await send(server, 'counted', 'PATCH', { meta: { count } }, { 'if-match': etag });
+      expect(answered.status, `change ${count}`).toBe(204);
+      etag = answered.headers.get('etag') ?? '';
+      seen.add(etag);
+      if (count % Math.ceil(patches / 10) === 0) memory.push(await rssMb());
+    }
+    const tookMs = performance.now() - beganMs;
+    expect(seen.size).toBe(patches + 1);
+    expect(await read(server, 'counted')).toEqual({ value: { meta: { title: 'plan', count: patches } }, etag });
+    const client = await open(server, 'counted');
+    const bytes = Y.encodeStateAsUpdate(client.doc).byteLength;
+    expect(bytes).toBeLessThan(200);
+    const rate = Math.round((patches * 1000) / tookMs);
+    console.log(`${patches} PATCHes: ${rate} a second, a document of ${bytes} bytes, memory on the way ${memory.join(', ')} MB`);
+  },
+);
 
 test('JD17: a change of one character in a document of 4 MB stops nobody else for long', { timeout: 240_000 }, async () => {
   const server = await start();
