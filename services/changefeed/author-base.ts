@@ -17,12 +17,12 @@
 
 import type { DocumentName } from '#shared/document/name.ts';
 import { readSnapshot, updatesOf, type SeenState } from '#shared/mirror/base.ts';
-import { sameSnapshot } from '#shared/mirror/bookkeeping.ts';
 import type { Offset } from '#shared/journal/journal.ts';
 import { appliedTo, reachOf } from '#shared/mirror/history.ts';
 import { readDocument } from '#shared/store/load.ts';
 import {
   emptySnapshot,
+  sameSnapshot,
   type AppliedUpdate,
   type Bookkeeping,
   type MirrorState,

@@ -15,21 +15,21 @@
 
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Offset } from '#shared/journal/journal.ts';
-import {
-  appliedWith,
-  hashOfValue,
-  isClean,
-  ownBookkeeping,
-  remarksOf,
-  sameSnapshot,
-  sealed,
-  versionOf,
-} from '#shared/mirror/bookkeeping.ts';
+import { appliedWith, hashOfValue, isClean, ownBookkeeping, remarksOf, sealed, versionOf } from '#shared/mirror/bookkeeping.ts';
 import { updatesOf, type SeenState } from '#shared/mirror/base.ts';
 import { bytesApplied, confirmed, nextBookkeeping, nextState } from '#shared/mirror/history.ts';
 import { bytesOfMirror, fitted } from '#shared/mirror/room.ts';
 import type { EditAnswer } from '#shared/mirror/work.ts';
-import type { Bookkeeping, Guard, Mirror, MirrorState, RefusedEdit, Rev, StoredValue } from '#shared/store/mirrors.ts';
+import {
+  sameSnapshot,
+  type Bookkeeping,
+  type Guard,
+  type Mirror,
+  type MirrorState,
+  type RefusedEdit,
+  type Rev,
+  type StoredValue,
+} from '#shared/store/mirrors.ts';
 
 import { findBase, readBeside, type WaitReason } from './author-base.ts';
 import type { TakeContext } from './take-context.ts';

@@ -34,8 +34,8 @@
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Journal, Offset } from '#shared/journal/journal.ts';
 import { concatenate } from '#shared/runtime/bytes.ts';
-import { readParts } from '#shared/store/load.ts';
-import type { SnapshotName } from '#shared/store/mirrors.ts';
+import { readParts, sameHead } from '#shared/store/load.ts';
+import { sameSnapshot, type SnapshotName } from '#shared/store/mirrors.ts';
 import type { Head, SegmentId, SnapshotId, Store } from '#shared/store/store.ts';
 
 import type { Compactor } from './compaction-thread.ts';
@@ -106,8 +106,7 @@ export async function compactDocument(document: DocumentName, context: Compactio
   const position = await store.readPosition(partition); // after the segments
   const standing = await store.readHead(document);
   const wasPutBack = position.upto < upto || position.course !== course;
-  if (wasPutBack || standing?.upto !== head?.upto || standing?.sha256 !== head?.sha256)
-    return { kind: 'overtaken', head: standing };
+  if (wasPutBack || !sameHead(standing, head)) return { kind: 'overtaken', head: standing };
   if (old !== undefined && 'wrong' in old) throw old.wrong;
 
   const base = head === undefined ? [] : [concatenate(parts)];
@@ -141,12 +140,11 @@ async function replaceHead(
   }
   // Only now: whoever sees this head finds every part of it.
   const head = await store.moveHead(document, { upto, sha256, parts });
-  if (head?.upto !== upto || head.sha256 !== sha256) return { kind: 'overtaken', head };
+  if (head === undefined || !sameSnapshot(head, snapshot)) return { kind: 'overtaken', head };
   return { kind: 'compacted', head, bytesIn, bytesOut: update.byteLength };
 }
 
-const isCovered = (snapshot: SnapshotId, head: Head): boolean =>
-  snapshot.upto <= head.upto && !(snapshot.upto === head.upto && snapshot.sha256 === head.sha256);
+const isCovered = (snapshot: SnapshotId, head: Head): boolean => snapshot.upto <= head.upto && !sameSnapshot(snapshot, head);
 
 async function unnamed(
   document: DocumentName,
@@ -154,7 +152,7 @@ async function unnamed(
   named: NamedSnapshots,
 ): Promise<readonly SnapshotId[]> {
   const names = await named(document);
-  return snapshots.filter((one) => !names.some(({ upto, sha256 }) => upto === one.upto && sha256 === one.sha256));
+  return snapshots.filter((one) => !names.some((name) => sameSnapshot(name, one)));
 }
 
 /** Whether anything is stored that this head covers: left by a compaction, or by a persister that was killed before it could clean up. */
@@ -175,7 +173,7 @@ export async function retireCovered(document: DocumentName, head: Head, store: S
   // anew since, for the same offsets out of other bytes, and then it is this one's rival that stands.
   const standing = await store.readHead(document); // after all marks
   if (standing === undefined || standing.upto < head.upto) return;
-  if (standing.upto === head.upto && standing.sha256 !== head.sha256) return;
+  if (standing.upto === head.upto && !sameSnapshot(standing, head)) return;
   const sparedStill = condemned.kinds.includes('snapshots') ? await named(document) : []; // after the head
   await store.deleteCondemned({ document, head, spared: [...spared, ...sparedStill] }, condemned);
 }

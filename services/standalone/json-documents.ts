@@ -22,11 +22,11 @@ import { areContained } from '#shared/document/contained.ts';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Offset, Partition } from '#shared/journal/journal.ts';
 import { readSnapshot, updatesOf } from '#shared/mirror/base.ts';
-import { hashOfValue, isClean, ownBookkeeping, sameSnapshot, sealed } from '#shared/mirror/bookkeeping.ts';
+import { hashOfValue, isClean, ownBookkeeping, sealed } from '#shared/mirror/bookkeeping.ts';
 import { variableName } from '#shared/runtime/config.ts';
 import { nextTurn } from '#shared/runtime/slices.ts';
 import { pause } from '#shared/runtime/waiting.ts';
-import { emptySnapshot, type Bookkeeping, type Mirror, type StoredValue } from '#shared/store/mirrors.ts';
+import { emptySnapshot, sameSnapshot, type Bookkeeping, type Mirror, type StoredValue } from '#shared/store/mirrors.ts';
 import { type Head, StoreUnavailable } from '#shared/store/store.ts';
 
 import type { JsonWork } from './json-work.ts';

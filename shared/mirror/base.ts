@@ -4,9 +4,8 @@ import { createHash } from 'node:crypto';
 import type { DocumentName } from '#shared/document/name.ts';
 import { concatenate } from '#shared/runtime/bytes.ts';
 import { nextTurn } from '#shared/runtime/slices.ts';
-import { emptySnapshot, type AppliedUpdate, type SnapshotName } from '#shared/store/mirrors.ts';
+import { emptySnapshot, sameSnapshot, type AppliedUpdate, type SnapshotName } from '#shared/store/mirrors.ts';
 import type { Store } from '#shared/store/store.ts';
-import { sameSnapshot } from './bookkeeping.ts';
 
 /** A state: its snapshot's update, if there is one, and what was taken in on top of it. `omitted`: why its mirror had no value. */
 export type SeenState = {

@@ -10,16 +10,7 @@
 
 import { createHash, type Hash } from 'node:crypto';
 import type { DocumentName } from '#shared/document/name.ts';
-import type {
-  AppliedUpdate,
-  Bookkeeping,
-  Intent,
-  Mirror,
-  Remarks,
-  SnapshotName,
-  StoredValue,
-  Version,
-} from '#shared/store/mirrors.ts';
+import type { AppliedUpdate, Bookkeeping, Intent, Mirror, Remarks, StoredValue, Version } from '#shared/store/mirrors.ts';
 
 /** Bookkeeping that was not signed yet. */
 export type Unsealed = Omit<Bookkeeping, 'hash' | 'seal'>;
@@ -75,9 +66,6 @@ export const isClean = (document: DocumentName, mirror: Mirror, own: Bookkeeping
 export function versionOf({ applied: _applied, ...version }: Bookkeeping): Version {
   return version;
 }
-
-export const sameSnapshot = (one: SnapshotName, other: SnapshotName): boolean =>
-  one.upto === other.upto && one.sha256 === other.sha256;
 
 export const appliedWith = (applied: readonly AppliedUpdate[], { update }: Intent, offset: number): readonly AppliedUpdate[] => [
   ...applied,

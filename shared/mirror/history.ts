@@ -9,6 +9,7 @@
 import type { Offset } from '#shared/journal/journal.ts';
 import {
   emptySnapshot,
+  sameSnapshot,
   type AppliedUpdate,
   type Bookkeeping,
   type MirrorState,
@@ -17,7 +18,7 @@ import {
   type SnapshotName,
   type Version,
 } from '#shared/store/mirrors.ts';
-import { sameSnapshot, versionOf } from './bookkeeping.ts';
+import { versionOf } from './bookkeeping.ts';
 
 /** What was taken in on top of `snapshot`; undefined where that is not remembered. */
 export const appliedTo = (state: MirrorState | undefined, snapshot: SnapshotName): readonly AppliedUpdate[] | undefined =>

@@ -20,6 +20,7 @@ import type { DocumentName } from '#shared/document/name.ts';
 import type { RootKinds } from '#shared/document/json/roots.ts';
 import {
   emptySnapshot,
+  sameSnapshot,
   type Bookkeeping,
   type Mirror,
   type MirrorState,
@@ -30,7 +31,7 @@ import {
 } from '#shared/store/mirrors.ts';
 import type { Head, Store } from '#shared/store/store.ts';
 import { readSnapshot } from './base.ts';
-import { hashOfValue, isClean, ownBookkeeping, sameSnapshot, sealed, versionOf } from './bookkeeping.ts';
+import { hashOfValue, isClean, ownBookkeeping, sealed, versionOf } from './bookkeeping.ts';
 import { fence, mayStillBeWritten } from './fence.ts';
 import { confirmed, isFirst, isInDoubt, nextState, reachOf, type HistoryLimits } from './history.ts';
 import { fitted, type Fitted } from './room.ts';

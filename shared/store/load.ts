@@ -31,7 +31,7 @@ export type StoredDocument = {
  */
 const attemptsMax = 10;
 
-const sameHead = (a: Head | undefined, b: Head | undefined): boolean => a?.upto === b?.upto && a?.sha256 === b?.sha256;
+export const sameHead = (a: Head | undefined, b: Head | undefined): boolean => a?.upto === b?.upto && a?.sha256 === b?.sha256;
 
 /** What the head names is not there, or not what it says: to be thrown, unless the head has moved since it was read. */
 type Wrong = { readonly wrong: StoreCorrupt };

@@ -25,6 +25,9 @@ export type Rev = string;
 /** Names the stored snapshot that a value was made from. */
 export type SnapshotName = { readonly upto: Offset; readonly sha256: string };
 
+export const sameSnapshot = (one: SnapshotName, other: SnapshotName): boolean =>
+  one.upto === other.upto && one.sha256 === other.sha256;
+
 /** What a mirror was made from whose document did not exist: nothing is stored of it. */
 export const emptySnapshot: SnapshotName = { upto: 0, sha256: '' };
 

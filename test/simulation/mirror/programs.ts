@@ -2,7 +2,7 @@
 
 import { isMap, type JsonMap } from '#shared/document/json/value.ts';
 import type { DocumentName } from '#shared/document/name.ts';
-import { sameSnapshot } from '#shared/mirror/bookkeeping.ts';
+import { sameSnapshot } from '#shared/store/mirrors.ts';
 import type { MirrorOnDisk } from '#shared/store/memory-mirrors.ts';
 import { decodeValue, encodeValue } from '#shared/store/mirror-values.ts';
 
