@@ -1,11 +1,15 @@
-/** The long fault runs: `make chaos`. */
+/** The long runs, `make chaos`: faults in a cluster, and the rooms of `make test` by other seeds, five times as many. */
 
 import { defineConfig } from 'vitest/config';
 import { leftOutReporter } from '#test/harness/left-out.ts';
 
+const rounds = Number(process.env['CHAOS_ROUNDS'] ?? 1);
+
 export default defineConfig({
   test: {
-    include: ['test/chaos/**/*.chaos.ts'],
+    include: ['test/chaos/**/*.chaos.ts', 'test/simulation/rooms/rooms.test.ts'],
+    // Behind those of `make test`.
+    env: { FIRST_SEED: process.env['FIRST_SEED'] ?? '201', SEEDS: process.env['SEEDS'] ?? String(3_000 * rounds) },
     globalSetup: ['test/harness/backend-desk.ts'],
     hookTimeout: 120_000,
     // One cluster at a time has the machine for itself.
