@@ -25,8 +25,8 @@ import type { DocumentName } from '#shared/document/name.ts';
 import type { Journal, Offset, Partition } from '#shared/journal/journal.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
-import { readDocument } from '#shared/store/load.ts';
-import { type Store, StoreCorrupt, StoreUnavailable } from '#shared/store/store.ts';
+import { readDocumentSince } from '#shared/store/load.ts';
+import { type Store, StoreCorrupt } from '#shared/store/store.ts';
 import { type Closing, restarting, tryLater, unreadable } from '#shared/wire/close-codes.ts';
 
 export type RoomsLimits = {
@@ -165,17 +165,15 @@ export class Rooms {
   async #read(document: DocumentName): Promise<Room> {
     const { journal, store, pause } = this.#parts;
     const partition = journal.partitionOf(document);
-    const checkpoint = await store.readCheckpoint(partition);
+    const position = await store.readPosition(partition);
+    const checkpoint = position.upto;
     const followed = this.#follow(partition, checkpoint);
     const { tail } = followed;
     followed.openings++;
     let meanwhile: Meanwhile | undefined;
     try {
       const highWater = await journal.highWater(partition);
-      const stored = await readDocument(store, document);
-      const standing = await store.readCheckpoint(partition);
-      if (standing < checkpoint)
-        throw new StoreUnavailable(`the store was put back while it was read: from ${checkpoint} to ${standing}`);
+      const stored = await readDocumentSince(store, document, partition, position);
       await tail.reached(highWater);
       const upto = tail.next;
       meanwhile = this.#gather(tail, document);

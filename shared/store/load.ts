@@ -9,10 +9,10 @@
 
 import { createHash } from 'node:crypto';
 import type { DocumentName } from '#shared/document/name.ts';
-import type { Offset } from '#shared/journal/journal.ts';
+import type { Offset, Partition } from '#shared/journal/journal.ts';
 import { concatenate } from '#shared/runtime/bytes.ts';
 import { nextTurn } from '#shared/runtime/slices.ts';
-import { StoreCorrupt, StoreUnavailable, type Head, type Store } from './store.ts';
+import { StoreCorrupt, StoreUnavailable, type Head, type Position, type Store } from './store.ts';
 
 export type StoredDocument = {
   /** Updates (v1) that together are the document: the snapshot first, if there is one, then the segments. They may overlap. */
@@ -91,4 +91,29 @@ export async function readDocument(store: Store, document: DocumentName): Promis
     return { updates, upto, ...(head === undefined ? {} : { head }) };
   }
   throw new StoreUnavailable(`document ${JSON.stringify(document)} was compacted ${attemptsMax} times while it was read`);
+}
+
+/**
+ * Reads a document that has at least all that `since`, which was read before, says is stored. A store that is put back in the middle, and has caught up by the end, would give a document with a hole, which the journal
+ * read from there on does not fill; its course tells that, and then it is read again.
+ * @throws StoreUnavailable where the store was put back behind `since`
+ */
+export async function readDocumentSince(
+  store: Store,
+  document: DocumentName,
+  partition: Partition,
+  since: Position,
+): Promise<StoredDocument> {
+  let before = since;
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    const stored = await readDocument(store, document);
+    const standing = await store.readPosition(partition);
+    if (standing.upto < since.upto)
+      throw new StoreUnavailable(`the store was put back while it was read: from ${since.upto} to ${standing.upto}`);
+    if (standing.course === before.course) return stored;
+    before = standing;
+  }
+  throw new StoreUnavailable(
+    `whoever moves partition ${partition} on has changed ${attemptsMax} times while a document was read`,
+  );
 }

@@ -94,7 +94,7 @@ test('GW41: nobody is synced before the journal has been read up to its end as o
 });
 
 const failures: readonly (readonly [StoreStep | JournalStep, Error])[] = [
-  ['readCheckpoint', new StoreUnavailable('away')],
+  ['readPosition', new StoreUnavailable('away')],
   ['readHead', new StoreUnavailable('away')],
   ['readSegments', new StoreUnavailable('away')],
   ['high-water', new JournalUnavailable('away')],
@@ -356,4 +356,29 @@ test('GW110: a store that is put back while a document is read gives no document
   const again = open();
   await pass(clock);
   expect(again.client.text.toJSON().split(' ').toSorted()).toEqual(['', 'lost', 'stored']);
+});
+
+test('GW110: nor does one that has caught up again by the time that it was read', async () => {
+  let atStep: Step = () => {};
+  const { clock, elsewhere, storeDisk, open } = world((step) => atStep(step));
+  const persister = createMemoryStore({ disk: storeDisk });
+  await elsewhere.append([record('a', 'stored '), record('a', 'lost ')]);
+  await persister.putSegment({ document: doc, first: 0, last: 0, update: updateOf('stored ') });
+  await persister.moveCheckpoint(0, 0, 1);
+  const before = structuredClone({ checkpoints: storeDisk.checkpoints, documents: storeDisk.documents });
+  const catchUp = async (by: typeof persister): Promise<void> => {
+    await by.putSegment({ document: doc, first: 1, last: 1, update: updateOf('lost ') });
+    await by.moveCheckpoint(0, 1, 2);
+  };
+  await catchUp(persister);
+  const steps: string[] = [];
+  atStep = async (step) => {
+    if (step === 'readSegments' && !steps.includes(step)) Object.assign(storeDisk, before);
+    if (step === 'readPosition' && steps.includes('readSegments') && steps.at(-1) !== step)
+      await catchUp(createMemoryStore({ disk: storeDisk }));
+    steps.push(step);
+  };
+  const { client } = open();
+  await pass(clock, 2_000);
+  expect(client.text.toJSON().split(' ').toSorted()).toEqual(['', 'lost', 'stored']);
 });
