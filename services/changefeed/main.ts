@@ -62,6 +62,7 @@ async function run(config: ChangefeedConfig, logger: Logger): Promise<void> {
     leases,
     mirrors,
     takeIn,
+    held: thread.keep, // the first edit is not to wait for its start
     holder,
     clock: systemClock,
     limits: config,

@@ -23,6 +23,8 @@ export type WatchOptions = {
   readonly leases: LeaseStore;
   readonly mirrors: Pick<MirrorStore, 'listDocuments'>;
   readonly takeIn: TakeIn;
+  /** Called when the lease is ours, with what is aborted when it is not any more. Must not throw. */
+  readonly held?: (lost: AbortSignal) => void;
   /** Of this process: random. */
   readonly holder: string;
   readonly clock: Clock;
@@ -45,6 +47,7 @@ export function createWatch(options: WatchOptions): Watch {
   let looks = new Looks(parts);
 
   const work = async (lost: AbortSignal): Promise<void> => {
+    options.held?.(lost);
     looks = new Looks(parts);
     const ours = { ...parts, looks };
     const sweeps = new Sweeps(ours);

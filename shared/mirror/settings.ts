@@ -72,7 +72,7 @@ export const mirrorSettings = {
   mirrorHeapMbMax: amount('MB', 2_048, 'the heap of that thread; running out of it ends that thread alone'),
   mirrorIdleMs: duration(
     600_000,
-    'after which it is ended when idle; the edit that starts it again comes some tenths of a second later',
+    'after which it is ended when idle, but in the changefeed that holds the lease; what starts it again comes some tenths of a second later',
   ),
 };
 

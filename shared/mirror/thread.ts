@@ -104,8 +104,8 @@ export function createMirrorThread(
   clock: Clock,
   limits: ThreadLimits,
   valueBytesMax: number,
-): { readonly work: MirrorWork; readonly end: () => Promise<void> } {
+): { readonly work: MirrorWork } & Pick<Thread<never, never>, 'keep' | 'end'> {
   const entry = new URL('./mirror-worker.ts', import.meta.url);
   const thread = createThread<MirrorQuestion, MirrorAnswer>('mirrors', entry, clock, limits);
-  return { work: mirrorWorkBy(askIn(thread), valueBytesMax), end: thread.end };
+  return { work: mirrorWorkBy(askIn(thread), valueBytesMax), keep: thread.keep, end: thread.end };
 }

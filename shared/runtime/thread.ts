@@ -2,7 +2,8 @@
  * A thread that answers questions.
  *
  * What costs by the size of a document may take seconds, and for one that was made so, for ever. On the event loop that would be a pause for everyone, and no timeout can end a computation
- * there. A worker thread can be terminated, and can run out of a heap of its own without taking the process along. It is started when first asked, kept while there is work, and ended when idle.
+ * there. A worker thread can be terminated, and can run out of a heap of its own without taking the process along. It is started when first asked, kept while there is work, and ended when idle; or
+ * started before, and kept, by whoever expects to be asked and can't wait for that.
  *
  * Questions and answers are plain data. Bytes of a question are copied once, by whoever asks, and change hands (`owned`).
  */
@@ -31,29 +32,47 @@ export type Outcome<A> =
 export type Thread<Q, A> = {
   /** Never rejects. Questions wait for one another. */
   readonly ask: (question: Q, transfer?: readonly Transferable[]) => Promise<Outcome<A>>;
+  /** Starts it now, and keeps it while it is idle, until `done` is aborted. */
+  readonly keep: (done: AbortSignal) => void;
   /** Ends what is under way, and lets go of everything. */
   readonly end: () => Promise<void>;
 };
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+function startWorker(name: string, entry: URL, { heapMbMax }: ThreadLimits, gone: (reason: string) => void): Worker {
+  const worker = new Worker(entry, { name, resourceLimits: { maxOldGenerationSizeMb: heapMbMax } });
+  worker.on('error', (error) => gone(reasonOf(error)));
+  worker.on('exit', (code) => gone(`the ${name} thread ended with code ${code}`));
+  worker.unref();
+  return worker;
+}
+
+/** Why a question can't be handed to a thread; undefined where it was. */
+function post(worker: Worker, question: unknown, transfer: readonly Transferable[]): string | undefined {
+  try {
+    worker.postMessage(question, transfer);
+    return undefined;
+  } catch (error) {
+    return reasonOf(error);
+  }
+}
 
 /** `entry` is the thread's file, which calls `answerQuestions`. */
 export function createThread<Q, A>(name: string, entry: URL, clock: Clock, limits: ThreadLimits): Thread<Q, A> {
   let worker: Worker | undefined;
   let idle: Timer | undefined;
+  let kept: AbortSignal | undefined;
   let ended = false;
   let settle: ((outcome: Outcome<A>) => void) | undefined;
   let turn: Promise<unknown> = Promise.resolve();
 
   const start = (): Worker => {
-    const started = new Worker(entry, { name, resourceLimits: { maxOldGenerationSizeMb: limits.heapMbMax } });
-    // A thread that dies while nothing is asked of it is simply started again.
-    const forget = (reason: string): void => {
+    const started = startWorker(name, entry, limits, (reason) => {
       if (worker !== started) return;
-      worker = undefined;
+      worker = undefined; // the next question starts another one
       settle?.({ kind: 'gave-up', reason });
-    };
-    started.on('error', (error) => forget(error instanceof Error ? error.message : String(error)));
-    started.on('exit', (code) => forget(`the ${name} thread ended with code ${code}`));
-    started.unref();
+    });
     return started;
   };
   const terminate = async (): Promise<void> => {
@@ -61,6 +80,11 @@ export function createThread<Q, A>(name: string, entry: URL, clock: Clock, limit
     const ending = worker;
     worker = undefined;
     await ending?.terminate();
+  };
+
+  const rest = (): void => {
+    idle?.cancel();
+    if (kept === undefined || kept.aborted) idle = clock.after(limits.idleMs, () => void terminate());
   };
 
   const run = async (question: Q, transfer: readonly Transferable[]): Promise<Outcome<A>> => {
@@ -74,16 +98,13 @@ export function createThread<Q, A>(name: string, entry: URL, clock: Clock, limit
     const tooLong = clock.after(limits.answerMsMax, () =>
       answered.resolve({ kind: 'gave-up', reason: `took longer than ${limits.answerMsMax} ms` }),
     );
-    try {
-      running.postMessage(question, transfer);
-    } catch (error) {
-      answered.resolve({ kind: 'gave-up', reason: error instanceof Error ? error.message : String(error) });
-    }
+    const reason = post(running, question, transfer);
+    if (reason !== undefined) answered.resolve({ kind: 'gave-up', reason });
     const outcome = await answered.promise;
     tooLong.cancel();
     settle = undefined;
     running.off('message', onReply);
-    if (outcome.kind === 'answered' || outcome.kind === 'threw') idle = clock.after(limits.idleMs, () => void terminate());
+    if (outcome.kind === 'answered' || outcome.kind === 'threw') rest();
     else await terminate();
     return outcome;
   };
@@ -93,6 +114,15 @@ export function createThread<Q, A>(name: string, entry: URL, clock: Clock, limit
       const mine = turn.then(() => run(question, transfer));
       turn = mine;
       return mine;
+    },
+    keep: (done) => {
+      if (ended || done.aborted) return;
+      kept = done;
+      idle?.cancel();
+      worker ??= start();
+      done.addEventListener('abort', () => {
+        if (!ended && settle === undefined) rest();
+      });
     },
     end: async () => {
       ended = true;
@@ -115,7 +145,7 @@ export function answerQuestions<A>(
   parentPort?.on('message', (question: unknown) => {
     answer(question as never).then(
       (given) => reply({ kind: 'answered', answer: given }, transferOf(given)),
-      (error: unknown) => reply({ kind: 'threw', reason: error instanceof Error ? error.message : String(error) }, []),
+      (error: unknown) => reply({ kind: 'threw', reason: reasonOf(error) }, []),
     );
   });
 }

@@ -324,6 +324,19 @@ test('CF26: of two one has the lease and looks; when it stops the other goes on 
   await two.stop();
 });
 
+test('CF39: who gets the lease is told at once, without an edit, and until when it has it', async () => {
+  const world = createWorld();
+  const [one, two] = [world.start(), world.start()];
+  await settle();
+  const areHeld = (): readonly boolean[][] => [one, two].map(({ held }) => held.map(({ aborted }) => !aborted));
+  expect(areHeld()).toEqual([[true], []]);
+  one.leases.setAway(true);
+  await world.clock.advance(watchLimits.leaseMs + 2 * watchLimits.leaseRenewMs);
+  expect(areHeld()).toEqual([[false], [true]]);
+  await Promise.all([one.stop(), two.stop()]);
+  expect(areHeld()).toEqual([[false], [false]]);
+});
+
 test('CF27: a holder that dies is followed within the lease and what it takes to look, by every clock', async () => {
   const world = createWorld();
   world.stored.set('changefeed', { holder: 'dead', turn: 7, lastsMs: watchLimits.leaseMs });

@@ -82,6 +82,8 @@ export type StartOptions = { readonly holder?: string; readonly takeIn?: TakeIn;
 export type Running = Reported & {
   readonly watch: Watch;
   readonly leases: MemoryLeases;
+  /** One for each time that it got the lease, aborted when it was lost. */
+  readonly held: readonly AbortSignal[];
   readonly stop: () => Promise<void>;
   readonly isOver: () => boolean;
 };
@@ -119,11 +121,13 @@ export function createWorld(changes: MemoryChanges = createMemoryChanges()): Wor
       const reported = reporting();
       const leases = createMemoryLeases(stored);
       const { metrics, logger } = reported;
+      const held: AbortSignal[] = [];
       const watch = createWatch({
         changes,
         leases,
         mirrors: { listDocuments },
         takeIn,
+        held: (lost) => void held.push(lost),
         holder,
         clock,
         limits: { ...watchLimits, ...limits },
@@ -137,6 +141,7 @@ export function createWorld(changes: MemoryChanges = createMemoryChanges()): Wor
       return Object.assign(reported, {
         watch,
         leases,
+        held,
         isOver: () => isOver,
         stop: async () => {
           stopping.abort();

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import { systemClock } from '#shared/runtime/clock.ts';
 import { createThread, owned, type Thread, type ThreadLimits } from '#shared/runtime/thread.ts';
@@ -78,4 +79,23 @@ test('EM5: one that is ended answers nobody any more; one that is idle is ended,
   await end();
   expect(await spinning).toEqual({ kind: 'ended' });
   expect(await ask({ deed: 'count' })).toEqual({ kind: 'ended' });
+});
+
+test('EM5: one that is kept is started before it is asked and not ended while it is idle, until it is kept no longer', async () => {
+  const clock = virtualClock();
+  const { ask, keep } = open({ idleMs: 1_000 }, clock);
+  const kept = new AbortController();
+  const started = once(process, 'worker');
+  keep(kept.signal);
+  await started;
+  expect(await ask({ deed: 'count' })).toEqual({ kind: 'answered', answer: 1 });
+  await clock.advance(5_000);
+  expect(await ask({ deed: 'count' })).toEqual({ kind: 'answered', answer: 2 });
+  kept.abort();
+  expect(await ask({ deed: 'count' })).toEqual({ kind: 'answered', answer: 3 });
+  await clock.advance(1_000);
+  expect(await ask({ deed: 'count' })).toEqual({ kind: 'answered', answer: 1 });
+  keep(kept.signal);
+  await clock.advance(1_000);
+  expect(await ask({ deed: 'count' })).toEqual({ kind: 'answered', answer: 1 });
 });
