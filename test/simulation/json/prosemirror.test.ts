@@ -11,6 +11,8 @@ import { seeded, type Random } from '../rooms/random.ts';
 import { changedNode, randomDocument, schema } from './prosemirror-nodes.ts';
 
 const seeds = Number(process.env['JSON_SEEDS'] ?? 300);
+/** Seeds of which one failed once. */
+const failedOnce = [2_578];
 const root = 'prosemirror';
 
 /** What an editor shows that opens the document. */
@@ -23,13 +25,31 @@ function type(document: Y.Doc, node: (shown: Node) => Node): void {
   updateYFragment(document, document.getXmlFragment(root), node(doc), meta);
 }
 
+type Said = {
+  readonly type: string;
+  readonly text?: string;
+  readonly marks?: readonly string[];
+  readonly content?: readonly Said[];
+};
+
+/** Texts that are marked alike are one: ProseMirror keeps those apart whose marks it has in another order. */
+function joined(content: readonly Said[]): readonly Said[] {
+  const all: Said[] = [];
+  for (const node of content) {
+    const last = all.at(-1);
+    const isSame = last?.text !== undefined && node.text !== undefined && String(last.marks) === String(node.marks);
+    if (isSame) all[all.length - 1] = { ...last, text: `${last.text}${node.text}` };
+    else all.push(node);
+  }
+  return all;
+}
+
 /** As JSON, the marks of a text in one order: of several of a type Yjs keeps none. */
 const saidBy = (node: Node): unknown =>
-  JSON.parse(
-    JSON.stringify(node.toJSON(), (key, value: unknown) =>
-      key === 'marks' && Array.isArray(value) ? value.map((mark) => JSON.stringify(mark)).toSorted() : value,
-    ),
-  );
+  JSON.parse(JSON.stringify(node.toJSON()), (key, value: unknown) => {
+    if (key === 'marks' && Array.isArray(value)) return value.map((mark) => JSON.stringify(mark)).toSorted();
+    return key === 'content' && Array.isArray(value) ? joined(value as readonly Said[]) : value;
+  });
 
 /** A document that two people have edited, now and then at the same time. */
 function editedDocument(random: Random): Y.Doc {
@@ -61,7 +81,7 @@ function readIn(document: Y.Doc): object {
 
 test('DJ30: what an editor makes is read as its binding reads it, and what a program makes of that is what the editor shows', () => {
   let edits = 0;
-  for (let seed = 1; seed <= seeds; seed++) {
+  for (const seed of [...failedOnce, ...Array.from({ length: seeds }, (_, index) => index + 1)]) {
     const random = seeded(seed);
     const document = editedDocument(random);
     const before = shownIn(document).doc;
