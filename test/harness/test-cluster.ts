@@ -54,6 +54,8 @@ export type TestClusterOptions = {
   /** None if not given. */
   readonly changefeeds?: number;
   readonly partitions?: number;
+  /** Where no test stops the database. */
+  readonly isDatabaseInMemory?: boolean;
   readonly gatewaySettings?: Settings;
   readonly persisterSettings?: Settings;
   readonly changefeedSettings?: Settings;
@@ -96,7 +98,7 @@ export async function saveDiagnostics({ gateways, persisters, changefeeds }: Tes
 export async function startTestCluster(options: TestClusterOptions = {}): Promise<Had<TestCluster>> {
   const kafka = await startOwnKafka();
   if (kafka.kind === 'missing') return kafka;
-  const mongodb = await startOwnMongodb();
+  const mongodb = await startOwnMongodb({ isInMemory: options.isDatabaseInMemory ?? false });
   if (mongodb.kind === 'missing') {
     await kafka.remove();
     return mongodb;

@@ -41,6 +41,7 @@ beforeAll(async () => {
     persisters: 1,
     changefeeds: 2,
     partitions: 1,
+    isDatabaseInMemory: true,
     persisterSettings: { ...settings, FLUSH_INTERVAL_MS: 100, MIRROR_SETTLE_MS: 50, MIRROR_INTERVAL_MS_MIN: 200 },
     changefeedSettings: { ...settings, LEASE_MS: leaseMs, LEASE_RENEW_MS: 500 },
   });

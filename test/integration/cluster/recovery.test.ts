@@ -24,6 +24,7 @@ let had: Had<TestCluster> = { kind: 'missing', reason: 'the cluster was not star
 
 beforeAll(async () => {
   had = await startTestCluster({
+    isDatabaseInMemory: true,
     gatewaySettings: { DRAIN_SPREAD_MS: 300, UNSAVED_MS_MAX: 3_000 },
     persisterSettings: { ...restorablePersister, MIRROR_LEFT_OUT: '["*"]' },
   });
