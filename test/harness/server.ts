@@ -1,9 +1,10 @@
 /**
  * A real server as a child process (standalone, or one service of a cluster): what a test starts, kills at bad moments, and starts again on the same data.
  *
- * The process is run exactly as a person would run it (settings in the environment, the ready line on stdout), so a test that passes
- * here has seen the product and not a part of it. Nothing waits by time: starting ends with the ready line or with the exit of the
- * process, stopping ends with its exit; the deadlines only turn a hang into an error that says what the server had to say.
+ * The process is run as a person would run it (settings in the environment, the ready line on stdout), so a test that passes
+ * here has seen the product and not a part of it; only the types may have been stripped from its sources before (stripped-once.js).
+ * Nothing waits by time: starting ends with the ready line or with the exit of the process, stopping ends with its exit; the
+ * deadlines only turn a hang into an error that says what the server had to say.
  */
 
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
@@ -129,7 +130,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
 
 const spawnServer = (options: ServerOptions): ChildProcessByStdio<null, Readable, Readable> => {
   const { service = 'standalone', dataDir = '' } = options;
-  const words = [...(options.under ?? []), join(root, 'node_modules/.bin/node'), `services/${service}/main.ts`];
+  const node = [join(root, 'node_modules/.bin/node'), '--import', './test/harness/stripped-once.js'];
+  const words = [...(options.under ?? []), ...node, `services/${service}/main.ts`];
   const place = service === 'standalone' ? { DATA_DIR: dataDir } : {};
   return spawn(words[0] ?? '', words.slice(1), {
     cwd: root,
