@@ -1,9 +1,19 @@
+import de.bwaldvogel.mongo.MongoCollection;
 import de.bwaldvogel.mongo.MongoServer;
 import de.bwaldvogel.mongo.MongoVersion;
+import de.bwaldvogel.mongo.backend.Cursor;
+import de.bwaldvogel.mongo.backend.aggregation.Aggregation;
 import de.bwaldvogel.mongo.backend.h2.H2Backend;
 import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
+import de.bwaldvogel.mongo.bson.BinData;
+import de.bwaldvogel.mongo.bson.BsonTimestamp;
 import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.exception.MongoServerError;
+import de.bwaldvogel.mongo.oplog.Oplog;
+import de.bwaldvogel.mongo.oplog.OplogPosition;
 import de.bwaldvogel.mongo.wire.message.MongoMessage;
+import java.util.Collection;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Function;
@@ -47,9 +57,102 @@ final class MongoStandIn {
         return untouching.contains(command) ? answer.apply(message) : answerAlone(message, answer);
     }
 
+    /**
+     * An oplog that ends somewhere, as MongoDB's does. The server keeps every operation for ever, and reads all of them for each look into a change stream: a day's work would fill the disk, and make each look
+     * slower than the one before. So it has the latest operations, and only those on mirrors, since nobody watches anything else. A stream that is to go on where nothing is left any more is told so.
+     */
+    private static final class ShortOplog implements Oplog {
+        private static final int operationsMax = 2_000;
+        private static final long bytesMax = 64L << 20;
+        private static final int operationsBetweenTrims = 64;
+
+        private final Oplog oplog;
+        private final MongoCollection<?> operations;
+        private int sinceTrim;
+        private BsonTimestamp trimmedUpTo;
+
+        private ShortOplog(Oplog oplog, MongoCollection<?> operations) {
+            this.oplog = oplog;
+            this.operations = operations;
+        }
+
+        /** About as many bytes as it takes. */
+        private static long bytesOf(Object value) {
+            if (value instanceof Document document) return 16 + document.values().stream().mapToLong(ShortOplog::bytesOf).sum();
+            if (value instanceof Collection<?> list) return 16 + list.stream().mapToLong(ShortOplog::bytesOf).sum();
+            if (value instanceof byte[] bytes) return bytes.length;
+            if (value instanceof BinData binary) return binary.getData().length;
+            return value instanceof String text ? text.length() : 16;
+        }
+
+        private static boolean isWatched(String namespace) {
+            return namespace.endsWith(".mirrors");
+        }
+
+        private void trim() {
+            if (++sinceTrim < operationsBetweenTrims) return;
+            sinceTrim = 0;
+            Comparator<Document> byTime = Comparator.comparing(operation -> (BsonTimestamp) operation.get("ts"));
+            var latestFirst = operations.queryAllAsStream().sorted(byTime.reversed()).toList();
+            long bytes = 0;
+            for (int i = 0; i < latestFirst.size(); i++) {
+                bytes += bytesOf(latestFirst.get(i));
+                if (i < operationsMax && bytes <= bytesMax) continue;
+                trimmedUpTo = (BsonTimestamp) latestFirst.get(i).get("ts");
+                operations.deleteDocuments(new Document("ts", new Document("$lte", trimmedUpTo)), 0);
+                return;
+            }
+        }
+
+        @Override
+        public void handleInsert(String namespace, List<Document> documents) {
+            if (!isWatched(namespace)) return;
+            oplog.handleInsert(namespace, documents);
+            trim();
+        }
+
+        @Override
+        public void handleUpdate(String namespace, Document selector, Document query, List<Object> ids) {
+            if (!isWatched(namespace)) return;
+            oplog.handleUpdate(namespace, selector, query, ids);
+            trim();
+        }
+
+        @Override
+        public void handleDelete(String namespace, Document query, List<Object> ids) {
+            if (!isWatched(namespace)) return;
+            oplog.handleDelete(namespace, query, ids);
+            trim();
+        }
+
+        @Override
+        public void handleDropCollection(String namespace) {
+            oplog.handleDropCollection(namespace);
+        }
+
+        private OplogPosition startOf(Document changeStream) {
+            for (var field : List.of("startAfter", "resumeAfter"))
+                if (changeStream.get(field) instanceof Document token) return OplogPosition.fromDocument(token);
+            return changeStream.get("startAtOperationTime") instanceof BsonTimestamp time ? new OplogPosition(time) : null;
+        }
+
+        @Override
+        public Cursor createCursor(Document changeStream, String namespace, Aggregation aggregation) {
+            var start = startOf(changeStream);
+            if (start != null && trimmedUpTo != null && new OplogPosition(trimmedUpTo).isAfter(start))
+                throw new MongoServerError(286, "ChangeStreamHistoryLost", "the resume point may no longer be in the oplog");
+            return oplog.createCursor(changeStream, namespace, aggregation);
+        }
+    }
+
     private static final class OnDisk extends H2Backend {
         private OnDisk(MVStore store) {
             super(store);
+        }
+
+        @Override
+        protected Oplog createOplog() {
+            return new ShortOplog(super.createOplog(), resolveDatabase("local").resolveCollection("oplog.rs", true));
         }
 
         @Override
@@ -59,6 +162,11 @@ final class MongoStandIn {
     }
 
     private static final class InMemory extends MemoryBackend {
+        @Override
+        protected Oplog createOplog() {
+            return new ShortOplog(super.createOplog(), resolveDatabase("local").resolveCollection("oplog.rs", true));
+        }
+
         @Override
         public Document handleMessage(MongoMessage message) {
             return answer(message, super::handleMessage);

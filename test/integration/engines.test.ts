@@ -6,13 +6,13 @@ import { copyFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import { MongoClient } from 'mongodb';
+import { MongoClient, type ResumeToken } from 'mongodb';
 import { expect, onTestFinished, test } from 'vitest';
 import { archiveClasses } from '#deploy/native/archive-classes.ts';
 import { startEngine } from '#deploy/native/engine-process.ts';
 import { javaLibraries, type JavaPlaces } from '#deploy/native/java-libraries.ts';
 import { archiveFile, archiveFlags, standInProgram, writingFlags } from '#deploy/native/java-starts.ts';
-import { mongodbForTests, orSkip } from '#test/harness/backends.ts';
+import { mongodbForTests, orSkip, withDatabase } from '#test/harness/backends.ts';
 import { startTalking } from '#test/harness/lines.ts';
 import { startOwnKafka } from '#test/harness/own-kafka.ts';
 import { startOwnMongodb } from '#test/harness/own-mongodb.ts';
@@ -205,6 +205,43 @@ test('CL81: the stand-in answers on every other connection while it takes a larg
   for (; !isInserted; answered++) await askAll();
   await inserted;
   expect(answered).toBeGreaterThan(3);
+});
+
+test('CL82: the stand-in’s oplog has the latest changes of mirrors, and a stream that is to go on from before those is told so', async ({
+  skip,
+}) => {
+  const { url, isStandIn } = orSkip(skip, await mongodbForTests());
+  skip(!isStandIn, 'there is a real MongoDB');
+  const client = await MongoClient.connect(withDatabase(url, `inkstream-oplog-${process.pid}`));
+  onTestFinished(() => client.close());
+  const mirrors = client.db().collection<{ _id: string; value?: unknown }>('mirrors');
+  const inOplog = () => client.db('local').collection('oplog.rs').countDocuments();
+  await mirrors.insertOne({ _id: 'a' });
+  const stream = mirrors.watch();
+  const next = async (): Promise<ResumeToken> => (await stream.next())._id;
+  const first = next();
+  for (let i = 0; ; i++) {
+    await mirrors.updateOne({ _id: 'a' }, { $set: { value: i } });
+    if ((await Promise.race([first, undefined])) !== undefined) break;
+  }
+  const begun = await first;
+  await stream.close();
+  await mirrors.updateOne({ _id: 'a' }, { $set: { value: 'later' } });
+  const resumed = mirrors.watch([], { resumeAfter: begun });
+  expect(await resumed.tryNext(), 'while it has it').not.toBeNull();
+  await resumed.close();
+
+  for (let i = 0; i < 2_200; i++) await mirrors.updateOne({ _id: 'a' }, { $set: { value: i } });
+  expect(await inOplog()).toBeLessThan(2_100);
+  expect(await inOplog()).toBeGreaterThan(1_900);
+  const tooLate = mirrors.watch([], { resumeAfter: begun });
+  await expect(tooLate.tryNext()).rejects.toMatchObject({ code: 286, codeName: 'ChangeStreamHistoryLost' });
+  await tooLate.close();
+  for (let i = 0; i < 64; i++) await mirrors.replaceOne({ _id: 'a' }, { value: Buffer.alloc(2 << 20, i) });
+  expect(await inOplog(), 'and by bytes').toBeLessThan(100);
+  const others = await inOplog();
+  await client.db().collection<{ _id: string }>('segments').insertOne({ _id: 'nobody watches it' });
+  expect(await inOplog()).toBe(others);
 });
 
 function fakeCommand(folder: string, name: string, lines: readonly string[]): string {
