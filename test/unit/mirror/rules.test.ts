@@ -154,3 +154,22 @@ test('MI8: an open intent is finished before anything else, also where the value
   expect(world.json()).toEqual(textOf('b'));
   expect(world.value()).toEqual(textOf('b'));
 });
+
+test('MI8: an edit that was taken in, which its mirror does not say yet, is not refused for what the document has with it', async () => {
+  const world = createMirrorWorld({ appliedBytesMax: 10 }); // the last one may go over
+  await world.type((doc) => doc.getText('text').insert(0, 'a'));
+  await world.flush();
+  await world.refresh();
+  const more = textOf(`a${'b'.repeat(50)}`);
+  world.write(more);
+  let written = 0;
+  const writeBookkeeping: typeof world.mirrors.writeBookkeeping = async (...parameters) => {
+    if (++written > 1) throw new StoreUnavailable('killed'); // the intent is there, and what became of it is not
+    return world.mirrors.writeBookkeeping(...parameters);
+  };
+  const killed = { ...world.takeContext, mirrors: { ...world.mirrors, writeBookkeeping } };
+  await expect(takeEdit(document, killed)).rejects.toThrow('killed');
+  expect(await world.takeAll()).toEqual([{ kind: 'again' }]);
+  expect(world.inkstream().refused).toEqual([]);
+  expect(world.json()).toEqual(more);
+});
