@@ -6,7 +6,7 @@ type Told = {
 type Persister = { readonly url: string };
 
 /** By partition; 0 where one is not known yet, nothing where a partition is nobody's. */
-export async function checkpointsToldBy(persisters: readonly Persister[]): Promise<readonly number[]> {
+async function checkpointsToldBy(persisters: readonly Persister[]): Promise<readonly number[]> {
   const checkpoints: number[] = [];
   for (const { url } of persisters) {
     const { persister } = (await (await fetch(`${url}/readyz`)).json()) as Told;

@@ -49,11 +49,8 @@ export const busyPersister = {
   TRIM_INTERVAL_MS: 200,
 };
 
-/**
- * The same for a database that is put back: the journal is cut only where a test does it. The database is put back within a second, which is less than one call may wait for it, and what was decided
- * to be deleted before must not be deleted after.
- */
-export const restorablePersister = { ...busyPersister, RESTORE_WINDOW_MS: 86_400_000, RETIRE_AFTER_MS: 60_000 };
+/** The same for a database that is put back: the journal is cut only where a test does it. */
+export const restorablePersister = { ...busyPersister, RESTORE_WINDOW_MS: 86_400_000 };
 
 /** How long a gateway that others have written to may take to have it too, in ms: what makes a hang into a loss. */
 const arrivalMsMax = 60_000;
