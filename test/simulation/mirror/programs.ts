@@ -2,6 +2,7 @@
 
 import { isMap, type JsonMap } from '#shared/document/json/value.ts';
 import type { DocumentName } from '#shared/document/name.ts';
+import { isClean, ownBookkeeping } from '#shared/mirror/bookkeeping.ts';
 import { sameSnapshot } from '#shared/store/mirrors.ts';
 import type { MirrorOnDisk } from '#shared/store/memory-mirrors.ts';
 import { decodeValue, encodeValue } from '#shared/store/mirror-values.ts';
@@ -82,8 +83,17 @@ export function createPrograms(world: World, document: DocumentName, other: Docu
     for (let edits = random.chance(0.3) ? 2 : 1; edits > 0; edits--) changed = changeOnce(changed, world, ledger);
     return changed;
   };
+  /** Whether this is a mirror as we once wrote it, which somebody has put back: nobody can tell that he edited it, where that made it so again. */
+  const isAsItOnceWas = ({ value, inkstream }: MirrorOnDisk): boolean => {
+    if (inkstream === undefined || inkstream instanceof Uint8Array) return false;
+    const mirror = { value, inkstream, guard: { kind: 'missing' } as const, roomBytes: Infinity };
+    const own = ownBookkeeping(document, mirror);
+    return own !== undefined && own.rev !== states.get(document)?.next.rev && isClean(document, mirror, own);
+  };
   const put = (how: string, value: JsonMap | undefined, inkstream: MirrorOnDisk['inkstream']): true => {
-    mirrors.set(document, { value: encodeValue(value ?? 7), inkstream });
+    const written = { value: encodeValue(value ?? 7), inkstream };
+    if (isAsItOnceWas(written)) ledger.writeOver(value, jsonOf(updatesOf(world, document)));
+    mirrors.set(document, written);
     log.push(`a program: ${how}`);
     return true;
   };
