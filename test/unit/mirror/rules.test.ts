@@ -173,3 +173,17 @@ test('MI8: an edit that was taken in, which its mirror does not say yet, is not 
   expect(world.inkstream().refused).toEqual([]);
   expect(world.json()).toEqual(more);
 });
+
+test('MI7: an old copy that is put back is compared with all that was taken in since, though it says that nothing was', async () => {
+  const world = createMirrorWorld();
+  await world.type((doc) => doc.getText('text').insert(0, 'a'));
+  await world.flush();
+  await world.refresh();
+  const inkstream = world.inkstream();
+  world.write(textOf('ab'));
+  await world.takeAll();
+  expect(world.json()).toEqual(textOf('ab'));
+  world.mirrors.disk.mirrors.set(document, { value: encodeValue(textOf('ac')), inkstream });
+  await world.takeAll();
+  expect(world.json()).toEqual(textOf('ac'));
+});
