@@ -6,6 +6,7 @@
  * they are written in rounds:
  *
  *     the few that have been due longest ─► written at the same time ─► rest, for three times as long as that took
+ *                                                    └─► one that takes long goes on beside the next ones
  *
  * A document that changes again while it waits is written once. So the more there are the less often each is written, and however many there are, they take a quarter of the time, in pieces that are short: whoever
  * shares the machine or the database never has to wait for all of them. Where few are due the rest is over before they are due again. How many are written at once goes by how long one takes: one more after each that was quick, half as many after one that was not, since then the database has enough to
@@ -86,6 +87,7 @@ export class MirrorQueue {
   readonly #waiting = new Map<DocumentName, Waiting>();
   /** The one that has been due for the longest time first. */
   readonly #due = new Set<DocumentName>();
+  readonly #writing = new Map<DocumentName, Promise<void>>();
   /** Those that only the sweep asked for, until they are looked at. */
   readonly #swept = new Set<DocumentName>();
   readonly #written = new Map<DocumentName, Written>();
@@ -129,19 +131,38 @@ export class MirrorQueue {
   }
 
   async #writeRounds(): Promise<void> {
-    const { draining, queueLimits, clock, isBehind } = this.#context;
+    const { draining, queueLimits, clock } = this.#context;
     while (!draining.aborted) {
-      const round = [...this.#due].slice(0, isBehind() ? 1 : this.#atOnce);
+      const round = this.#nextRound();
       if (round.length === 0) {
         await this.#alarm.rung();
         continue;
       }
       const begunMs = clock.monotonic();
-      for (const document of round) this.#due.delete(document);
-      await Promise.all(round.map((document) => this.#write(document)));
+      const ended = new AbortController();
+      void Promise.all(round.map((document) => this.#begin(document))).then(() => ended.abort());
+      // One that takes longer goes on beside the next ones.
+      await pause(clock, queueLimits.mirrorSlowMs, AbortSignal.any([draining, ended.signal]));
       const tookMs = clock.monotonic() - begunMs;
       if (tookMs > 0) await pause(clock, (tookMs * queueLimits.mirrorRestPercent) / 100, draining);
     }
+    await Promise.all(this.#writing.values());
+  }
+
+  /** As many of those that are due as may be begun now. */
+  #nextRound(): readonly DocumentName[] {
+    const room = (this.#context.isBehind() ? 1 : this.#atOnce) - this.#writing.size;
+    return [...this.#due].filter((document) => !this.#writing.has(document)).slice(0, Math.max(0, room));
+  }
+
+  #begin(document: DocumentName): Promise<void> {
+    this.#due.delete(document);
+    const written = this.#write(document).finally(() => {
+      this.#writing.delete(document);
+      this.#alarm.ring(); // it may be due again, and there is room
+    });
+    this.#writing.set(document, written);
+    return written;
   }
 
   #note(document: DocumentName, changedMs: number): void {
@@ -186,7 +207,7 @@ export class MirrorQueue {
     } catch (error) {
       onFailed(isUnavailable(error) ? 'store-unavailable' : 'mirror-failed');
       if (!isUnavailable(error)) logger.error({ document, err: error }, 'a mirror could not be written');
-      this.#again(document, waiting);
+      this.#again(document, waiting, isUnavailable(error) ? 0 : clock.monotonic() - startedMs);
     }
     this.#adapt(clock.monotonic() - startedMs);
   }
@@ -210,7 +231,7 @@ export class MirrorQueue {
         return;
       }
       case 'not-now':
-        if (refreshed.why !== 'no-head') this.#again(document, waiting);
+        if (refreshed.why !== 'no-head') this.#again(document, waiting, 0);
         return;
       case 'not-compacted':
         onFailed('mirror-failed');
@@ -218,18 +239,20 @@ export class MirrorQueue {
           { document, outcome: refreshed.outcome.kind },
           'a mirror could not be written: its document could not be compacted',
         );
-        this.#again(document, waiting);
+        this.#again(document, waiting, clock.monotonic() - startedMs);
     }
   }
 
-  #again(document: DocumentName, { firstChangeMs, failures }: Waiting): void {
+  /** Later, and the later the longer was worked on it in vain: what fails after a minute of work must not have most of the time. */
+  #again(document: DocumentName, { firstChangeMs, failures }: Waiting, workedMs: number): void {
     const { clock, random, queueLimits, draining } = this.#context;
     if (draining.aborted) return;
     const waiting = this.#waiting.get(document) ?? { firstChangeMs, lastChangeMs: firstChangeMs, failures: 0, timer: undefined };
     waiting.failures = failures + 1;
     this.#waiting.set(document, waiting);
     const waitMs = backoffMs(waiting.failures, queueLimits.mirrorRetryMsMin, queueLimits.mirrorRetryMsMax, random);
-    this.#wakeAt(document, waiting, clock.monotonic() + waitMs);
+    const restMs = (workedMs * queueLimits.mirrorRestPercent) / 100;
+    this.#wakeAt(document, waiting, clock.monotonic() + Math.max(waitMs, restMs));
   }
 
   /** Marks every document as one whose mirror may be too old, or missing: some at a time, when those before have had their turn. */

@@ -240,6 +240,32 @@ describe('many mirrors', () => {
     },
   );
 
+  test('PS61: one that takes long, or fails after long, keeps no others waiting', async () => {
+    const world = createMirrorWorld();
+    const [slow, ...quick] = namesOf(4);
+    await storeDocuments(world, namesOf(4));
+    const begun: { readonly name: DocumentName; readonly at: number }[] = [];
+    const readState: typeof world.mirrors.readState = async (name) => {
+      begun.push({ name, at: world.clock.monotonic() });
+      await pause(world.clock, name === slow ? 13_000 : 20);
+      if (name === slow) throw new Error('it is too large');
+      return world.mirrors.readState(name);
+    };
+    const limits = { ...roomy, mirrorRestPercent: 300 };
+    const { queue, stop } = createQueue(world, { mirrors: { ...world.mirrors, readState }, queueLimits: limits });
+    for (let ms = 0; ms < 60_000; ms += 500) {
+      for (const name of quick) queue.changed(name);
+      await pass(world, 500);
+    }
+    const timesOf = (name: DocumentName | undefined) => begun.filter((one) => one.name === name).map(({ at }) => at);
+    for (const name of quick) expect(timesOf(name).length, name).toBeGreaterThan(40);
+    const [first = 0, second = 0] = timesOf(slow);
+    expect(timesOf(slow)).toHaveLength(2);
+    expect(second - first).toBeGreaterThan(4 * 13_000 - 500);
+    await pass(world, 10_000);
+    await stop();
+  });
+
   test('PS61: while the store is behind they are written one at a time', async () => {
     const world = createMirrorWorld();
     const { mirrors, seen } = slowMirrors(world);
