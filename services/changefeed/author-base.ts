@@ -3,9 +3,9 @@
  *
  * Mostly the mirror says it: the state at its snapshot, and what was taken in on top of that since. Where it says nothing (a program replaced the whole document without our field, or deleted and
  * inserted it) the author saw the mirror as it was before that, so it is what the latest write of ours left there, or what was there before that write: for a moment it is not known whether it
- * was made. Whoever writes says right afterwards which of the two stands, so that is waited for. Who was killed in between never says it. Then it is the earlier one, unless the value has something of what was
+ * was made. Whoever writes says right afterwards which of the two stands, so that is waited for. Who was killed in between never says it. Then it is the earlier one, unless the value has what was
  * typed between the two: its author can only have that from the later one, and it would be in the document twice. Where the value has nothing of that, he may have taken it out, or may not have seen it; and what
- * was typed is not lost on a guess.
+ * was typed is not lost on a guess (`author-saw.ts`).
  *
  * A name without a state never had a mirror of ours. People may have typed under it all the same, and the author of a mirror that is inserted there saw nothing of that. The protocol as it was conceived takes their
  * document for what he replaced, and what was typed would be gone because somebody did not know of it. Nothing that was typed may be lost, so here this is taken for what it is: somebody who began with nothing, at the
@@ -19,6 +19,7 @@ import type { DocumentName } from '#shared/document/name.ts';
 import { readSnapshot, updatesOf, type SeenState } from '#shared/mirror/base.ts';
 import type { Offset } from '#shared/journal/journal.ts';
 import { appliedTo, reachOf } from '#shared/mirror/history.ts';
+import type { Base } from '#shared/mirror/work.ts';
 import { readDocument } from '#shared/store/load.ts';
 import {
   emptySnapshot,
@@ -86,13 +87,12 @@ async function baseByState(
     const loaded = await load(document, { ...version, applied: appliedTo(state, version.snapshot) ?? [] }, context);
     if (loaded !== undefined) seen.push(loaded);
   }
-  const [first] = seen;
-  if (first === undefined) return baseOfDocument(document, reach, context);
-  if (seen.length === 1) return { kind: 'base', seen: first };
+  const [earlier, later] = seen;
+  if (earlier === undefined) return baseOfDocument(document, reach, context);
+  if (later === undefined) return { kind: 'base', seen: earlier };
   const roots = context.roots(document);
-  const bases = seen.map((state) => ({ updates: updatesOf(state), roots }));
-  const nearest = seen[await context.work.nearest(bases, value)] ?? first;
-  return { kind: 'base', seen: nearest };
+  const baseOf = (state: SeenState): Base => ({ updates: updatesOf(state), roots });
+  return { kind: 'base', seen: (await context.work.sawLater(baseOf(earlier), baseOf(later), value)) ? later : earlier };
 }
 
 /** Where no state of a mirror is left, the document as it is stored is all that there is to go by, once it has all that was taken in. */

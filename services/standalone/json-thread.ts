@@ -28,7 +28,7 @@ export function answerJson(question: JsonQuestion): Promise<JsonAnswer> {
   switch (question.ask) {
     case 'show':
     case 'edit':
-    case 'nearest':
+    case 'saw-later':
       return answerMirror(question, valueForm);
     case 'represent':
       return textWork.represent(question.value);

@@ -22,9 +22,9 @@ import {
 export type MirrorQuestion =
   | { readonly ask: 'show'; readonly base: Base; readonly valueBytesMax: number }
   | { readonly ask: 'edit'; readonly base: EditBase; readonly value: StoredValue; readonly client: ClientChoice }
-  | { readonly ask: 'nearest'; readonly bases: readonly Base[]; readonly value: StoredValue };
+  | { readonly ask: 'saw-later'; readonly earlier: Base; readonly later: Base; readonly value: StoredValue };
 
-export type MirrorAnswer = EditAnswer | number | ShownValue;
+export type MirrorAnswer = EditAnswer | boolean | ShownValue;
 
 /** The thread's side. */
 export function answerMirror(question: MirrorQuestion, form: ValueForm): Promise<MirrorAnswer> {
@@ -34,8 +34,8 @@ export function answerMirror(question: MirrorQuestion, form: ValueForm): Promise
       return work.show(question.base);
     case 'edit':
       return work.edit(question.base, question.value, question.client);
-    case 'nearest':
-      return work.nearest(question.bases, question.value);
+    case 'saw-later':
+      return work.sawLater(question.earlier, question.later, question.value);
   }
 }
 
@@ -93,10 +93,15 @@ export const mirrorWorkBy = (ask: Ask<MirrorQuestion, unknown>, valueBytesMax: n
     if (outcome.kind === 'gave-up') return { kind: 'refused', reason: `the change is too much work: ${outcome.reason}` };
     return expectAnswer(outcome) as EditAnswer;
   },
-  nearest: async (bases, value) =>
+  sawLater: async (earlier, later, value) =>
     expectAnswer(
-      await ask((copies) => ({ ask: 'nearest', bases: bases.map(copies.base), value: copies.stored(value) })),
-    ) as number,
+      await ask((copies) => ({
+        ask: 'saw-later',
+        earlier: copies.base(earlier),
+        later: copies.base(later),
+        value: copies.stored(value),
+      })),
+    ) as boolean,
 });
 
 /** A thread for mirrors in MongoDB. */

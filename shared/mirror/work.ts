@@ -5,7 +5,8 @@
  * directly. `createMirrorWork` is what runs at the other end.
  */
 
-import { editOperations, insertionsTo } from '#shared/document/json/edit.ts';
+import { sawLater } from '#shared/document/json/author-saw.ts';
+import { editOperations } from '#shared/document/json/edit.ts';
 import { readDocumentJson } from '#shared/document/json/read.ts';
 import type { RootKind } from '#shared/document/json/roots.ts';
 import type { JsonMap } from '#shared/document/json/value.ts';
@@ -42,8 +43,8 @@ export type ShownValue = {
 export type MirrorWork = {
   /** The smallest operations from a base to a value that somebody wrote, as one update. */
   readonly edit: (base: EditBase, value: StoredValue, client: ClientChoice) => Promise<EditAnswer>;
-  /** The index of the base from which it takes the fewest insertions to the value, or of the first. */
-  readonly nearest: (bases: readonly Base[], value: StoredValue) => Promise<number>;
+  /** Whether the author of a value saw `later`, and not only `earlier`, as far as the value shows. */
+  readonly sawLater: (earlier: Base, later: Base, value: StoredValue) => Promise<boolean>;
   /** What a mirror of this state shows. */
   readonly show: (base: Base) => Promise<ShownValue>;
 };
@@ -106,11 +107,10 @@ export function createMirrorWork(form: ValueForm, valueBytesMax: number): Mirror
       const edit = editOperations(updates, value, { client, roots, ...(beside === undefined ? {} : { beside }) });
       return edit.kind === 'operations' ? { ...edit, client } : edit;
     },
-    nearest: async (bases, stored) => {
+    sawLater: async (earlier, later, stored) => {
       const value = form.decode(stored);
-      if (!(value instanceof Map)) return 0;
-      const insertions = bases.map(({ updates, roots }) => insertionsTo(updates, value, roots));
-      return insertions.indexOf(Math.min(...insertions));
+      const shownBy = ({ updates, roots }: Base): JsonMap => readDocumentJson(updates, roots).value;
+      return value instanceof Map && sawLater(shownBy(earlier), shownBy(later), value as JsonMap);
     },
   };
 }

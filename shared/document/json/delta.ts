@@ -7,7 +7,7 @@ import { toPlain, whyNotPlain } from './plain.ts';
 import { refuse, type Planning } from './planning.ts';
 import type { Formats } from './marks.ts';
 import type { Run } from './runs.ts';
-import { canonicalText, equalJson, equalMaps, type JsonMap, type JsonValue } from './value.ts';
+import { equalJson, equalMaps, type JsonMap, type JsonValue } from './value.ts';
 
 export type Delta =
   | { readonly retain: number; readonly attributes?: Record<string, unknown> }
@@ -87,7 +87,6 @@ export class DeltaWriter {
     const changed = new Map<string, JsonValue>();
     for (const key of old.keys()) if (!wanted.has(key)) changed.set(key, null);
     for (const [key, value] of wanted) if (!equalJson(old.get(key) ?? null, value)) changed.set(key, value);
-    this.#planning.inserted += changed.size;
     this.#flush();
     this.#delta.push({ retain: length, attributes: formatsOf(changed, this.#place, this.#planning) });
   }
@@ -96,11 +95,9 @@ export class DeltaWriter {
     this.#flush();
     const formats = formatsOf(this.#formats(attributes, undefined), this.#place, this.#planning);
     if (typeof insert === 'string') {
-      this.#planning.inserted += insert.length;
       this.#delta.push({ insert, attributes: formats });
       return;
     }
-    this.#planning.inserted += canonicalText(insert.form).length;
     const { content, fill } = this.#planning.makeInset(insert.form, inside(this.#place, 'insert'));
     this.#delta.push({ insert: content as object, attributes: formats });
     this.fills.push(fill);

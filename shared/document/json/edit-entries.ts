@@ -6,7 +6,7 @@ import { currentContent, liveEntries } from './items.ts';
 import { shownKey, storedKey } from './names.ts';
 import { inside, type Place } from './place.ts';
 import type { Planning } from './planning.ts';
-import { equalJson, jsonBytes, type JsonMap, type JsonValue } from './value.ts';
+import { equalJson, type JsonMap, type JsonValue } from './value.ts';
 
 /** Plans that the entries of `target` are those of `value`. `nulls` 'none': null is no entry (ProseMirror's attributes), unless there is one that is null. */
 export function planEntries(target: Keyed, value: JsonMap, place: Place, planning: Planning, nulls: 'none' | 'value'): void {
@@ -39,7 +39,6 @@ function planEntry(entry: Entry, wanted: JsonValue, siblings: readonly unknown[]
   const { target, key, content, old } = entry;
   if (old !== undefined && equalJson(old, wanted)) return;
   if (content instanceof Y.AbstractType && planning.editable(content, wanted)) return planning.edit(content, wanted, place);
-  planning.inserted += jsonBytes(wanted);
   const made = planning.make(wanted, siblings, place);
   planning.changes.push(() => setEntry(target, key, made));
 }

@@ -6,7 +6,7 @@ import { insertAll } from './contents.ts';
 import { liveItems } from './items.ts';
 import { inside, type Place } from './place.ts';
 import type { Planning } from './planning.ts';
-import { canonicalText, equalJson, jsonBytes, type JsonValue } from './value.ts';
+import { canonicalText, equalJson, type JsonValue } from './value.ts';
 
 export function planList(list: Y.Array<unknown>, value: readonly JsonValue[], place: Place, planning: Planning): void {
   const contents = contentsOf(list);
@@ -35,7 +35,6 @@ export function planList(list: Y.Array<unknown>, value: readonly JsonValue[], pl
   // From the end, so that indices stay what they are.
   for (const { baseFrom, baseTo, valueFrom, valueTo } of replaced.toReversed()) {
     const made = value.slice(valueFrom, valueTo).map((entry, k) => {
-      planning.inserted += jsonBytes(entry);
       return planning.make(entry, contents, inside(place, valueFrom + k));
     });
     planning.changes.push(() => {

@@ -114,7 +114,6 @@ function planReplaced(
   planning: Planning,
 ): void {
   const made = value.slice(valueFrom, valueTo).map((node, k) => {
-    planning.inserted += nodeText(node).length;
     return makeNode(node, inside(place, valueFrom + k), planning);
   });
   const index = starts[baseFrom] ?? 0;

@@ -29,7 +29,6 @@ export function planString(text: Y.Text, base: readonly Run[], value: string, pl
   const whole = { baseFrom: 0, baseTo: old.length, valueFrom: 0, valueTo: value.length };
   const hunks = textDifferences({ text: old, insets: noInsets }, { text: value, insets: noInsets }, whole, planning.budget);
   for (const { baseFrom, baseTo, valueFrom, valueTo } of hunks.toReversed()) {
-    planning.inserted += valueTo - valueFrom;
     const inner = insets.filter((at) => at > baseFrom && at < baseTo);
     const before = insets.filter((at) => at < baseFrom || (at === baseFrom && baseTo > baseFrom)).length;
     planning.changes.push(() => {

@@ -64,16 +64,6 @@ export function editOperations(base: readonly Uint8Array[], value: JsonValue, op
   return { kind: 'operations', update, clockAfter: Y.getState(document.store, client) };
 }
 
-/** What comes and what goes: characters of texts, about the bytes of anything else. */
-/**
- * How much of `value` is not in the document of `base`: for choosing between two bases. Infinitely much where the edit is refused.
- * @throws whatever Yjs throws: one of the updates can't be read.
- */
-export function insertionsTo(base: readonly Uint8Array[], value: JsonValue, roots: ReadonlyMap<string, RootKind>): number {
-  const { refused, inserted } = planEdit(loadQuietly(base, { gc: true }), value, roots);
-  return refused === '' ? inserted : Infinity;
-}
-
 /** Steps for all differences of one edit. With what is compared besides, the worst that we know takes six seconds: 4 MB of paragraphs of which nothing is left. */
 const stepsMax = 40_000_000;
 
@@ -82,7 +72,6 @@ function startPlanning(): Planning {
     budget: { steps: stepsMax },
     reading: readingWith(() => undefined),
     changes: [],
-    inserted: 0,
     refused: '',
     overlapping: new Set(),
     editable: isEditable,

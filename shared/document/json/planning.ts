@@ -19,8 +19,6 @@ export type Planning = {
   readonly reading: Reading;
   /** In the order in which they are to be made. */
   readonly changes: (() => void)[];
-  /** What comes: characters of texts, about the bytes of anything else. */
-  inserted: number;
   /** Why the edit can't be made, in words; '' so far. */
   refused: string;
   /** Marks that may overlap themselves, as the document shows: their formats have hashes. */

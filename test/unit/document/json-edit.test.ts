@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import * as Y from 'yjs';
-import { editOperations, insertionsTo, type Edit } from '#shared/document/json/edit.ts';
+import { editOperations, type Edit } from '#shared/document/json/edit.ts';
 import { readDocumentJson } from '#shared/document/json/read.ts';
 import type { RootKind } from '#shared/document/json/roots.ts';
 import type { JsonMap, JsonValue } from '#shared/document/json/value.ts';
@@ -621,28 +621,5 @@ describe('what Yjs is asked to store', () => {
     const document = documentOf((made) => made.getMap('m').set('k', 'begin'));
     for (let i = 0; i < 5_000; i++) Y.applyUpdate(document, updateOf(edited(document, valueOf({ m: { k: `value ${i}` } }))));
     expect(bytesOf(document).length).toBeLessThan(200);
-  });
-});
-
-describe('which base a value was made from', () => {
-  const insertions = (document: Y.Doc, literal: object): number => insertionsTo([bytesOf(document)], valueOf(literal), new Map());
-
-  test('DJ27: it is told by what comes', () => {
-    const before = documentOf((made) => made.getText('t').insert(0, 'some text'));
-    const after = documentOf((made) => made.getText('t').insert(0, 'some more text'));
-    const both = (text: string): readonly number[] => [before, after].map((document) => insertions(document, { t: text }));
-    expect(both('some text!')).toEqual([1, 1]);
-    expect(both('some more text!')).toEqual([6, 1]);
-    expect(both('some text')).toEqual([0, 0]);
-    expect(both('')).toEqual([0, 0]);
-  });
-
-  test('DJ27: what is refused is infinitely far', () => {
-    expect(
-      insertions(
-        documentOf((made) => made.getText('t').insert(0, 'x')),
-        { t: {} },
-      ),
-    ).toBe(Infinity);
   });
 });

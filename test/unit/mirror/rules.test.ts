@@ -62,11 +62,19 @@ test('MI6: on a tie it is the one before', async () => {
   expect(typeof text === 'string' ? [...text].toSorted() : text).toEqual(['c', 'x']);
 });
 
-test('MI6: and where a mirror was written but nobody said so, the one that was written, if that is nearer', async () => {
-  const world = await killedWhileRewriting('abc', 'xyz', 'after');
-  world.replace(textOf('xz'));
+test('MI6: and where a mirror was written but nobody said so, the one that was written, if the edit has what only that one had', async () => {
+  const world = await killedWhileRewriting('abc', 'one two three', 'after');
+  world.replace(textOf('one three'));
   await takeAfterDoubt(world);
-  expect(world.json()).toEqual(textOf('xz'));
+  expect(world.json()).toEqual(textOf('one three'));
+});
+
+test('MI6: what people typed is not deleted by an edit that has letters of it at most', async () => {
+  const world = await killedWhileRewriting('Agenda. ', 'Agenda. Please do not forget the budget. ', 'before');
+  world.replace(textOf('Agenda. the end of it all'));
+  await takeAfterDoubt(world);
+  const text = world.json().get('text');
+  for (const sentence of ['Please do not forget the budget. ', 'the end of it all']) expect(text).toContain(sentence);
 });
 
 test('MI6: whoever has written a mirror says so, and then there is no doubt', async () => {
