@@ -8,7 +8,6 @@
 
 import type { Offset } from '#shared/journal/journal.ts';
 import {
-  emptySnapshot,
   sameSnapshot,
   type AppliedUpdate,
   type Bookkeeping,
@@ -82,10 +81,6 @@ export const confirmed = (state: MirrorState, rev: Rev, stands: Version): Mirror
 
 /** Whether a rewrite was about to be made, and nobody has said what came of it. */
 export const isInDoubt = ({ before, next }: MirrorState): boolean => !sameSnapshot(before.snapshot, next.snapshot);
-
-/** Whether that was the first mirror of a document that people had typed into: whoever inserts one now has seen none. */
-export const isFirst = (state: MirrorState): boolean =>
-  sameSnapshot(state.before.snapshot, emptySnapshot) && isInDoubt(state) && (appliedTo(state, emptySnapshot) ?? []).length === 0;
 
 /** The offset from which on everything is after all that a mirror and its state say was taken in: a state has to reach it to be written. */
 export function reachOf(state: MirrorState | undefined, own: Bookkeeping | undefined): Offset {

@@ -33,7 +33,7 @@ import type { Head, Store } from '#shared/store/store.ts';
 import { readSnapshot } from './base.ts';
 import { hashOfValue, isClean, ownBookkeeping, sealed, versionOf } from './bookkeeping.ts';
 import { fence, mayStillBeWritten } from './fence.ts';
-import { confirmed, isFirst, isInDoubt, nextState, reachOf, type HistoryLimits } from './history.ts';
+import { confirmed, isInDoubt, nextState, reachOf, type HistoryLimits } from './history.ts';
 import { fitted, type Fitted } from './room.ts';
 import type { MirrorWork } from './work.ts';
 
@@ -80,9 +80,9 @@ export async function rewriteMirror(document: DocumentName, context: RewriteCont
   }
 
   if (state !== undefined && mayStillBeWritten(state, own)) {
-    return (await fence(document, state, mirror, context))
-      ? rewriteMirror(document, context)
-      : { kind: 'not-now', why: 'overtaken' };
+    const fenced = await fence(document, state, mirror, context);
+    if (fenced === 'overtaken') return { kind: 'not-now', why: 'overtaken' };
+    if (fenced === 'fenced') return rewriteMirror(document, context);
   }
 
   const head = await headFor(document, reach);
@@ -138,8 +138,11 @@ async function write(
       ? await mirrors.insertMirror(document, contents)
       : await mirrors.replaceMirror(document, mirror.guard, mirror.value, contents));
   const stands = isWritten ? versionOf(next) : before;
-  await mirrors.writeState(document, writing.rev, confirmed(writing, makeRev(), stands));
-  return isWritten ? { kind: 'written', head, valueBytes: value.bytes.byteLength } : { kind: 'not-now', why: 'overtaken' };
+  // Where the state is not what was written the store was put back in between, perhaps without the snapshot that the mirror names now: so it is written again at once.
+  const isSaid = await mirrors.writeState(document, writing.rev, confirmed(writing, makeRev(), stands));
+  return isWritten && isSaid
+    ? { kind: 'written', head, valueBytes: value.bytes.byteLength }
+    : { kind: 'not-now', why: 'overtaken' };
 }
 
 /** What stands there until it is written. */
@@ -149,7 +152,7 @@ function versionBefore(
   makeRev: RewriteContext['makeRev'],
 ): Version {
   if (own !== undefined) return versionOf(own);
-  if (state !== undefined) return isFirst(state) ? state.before : state.next;
+  if (state !== undefined) return state.next;
   const nothing = { rev: makeRev(), prev: '', snapshot: emptySnapshot, applied: [], intent: undefined, omitted: undefined };
   return versionOf(sealed(document, nothing, ''));
 }

@@ -117,24 +117,28 @@ test('MI34: who comes too late with a mirror writes nothing, and says nothing ab
   expect(await world.mirrors.readState(document)).toEqual(state);
 });
 
-test.each(['the first', 'a later'] as const)(
+test.each(['the first', 'a later', 'a deleted'] as const)(
   'MI34: %s mirror that was about to be written is not written any more once another persister has begun, and what is put in its place is compared with what stood there',
   async (which) => {
     const world = createMirrorWorld();
     await world.type(insert('a.'));
     await world.flush();
-    if (which === 'a later') {
+    if (which !== 'the first') {
       await world.refresh();
       await world.type(insert('b.'));
       await world.flush();
     }
+    const shown = world.value();
+    if (which === 'a deleted') world.mirrors.disk.mirrors.delete(document);
     const slow = slowPersister(world);
     await slow.said;
     const second = slowPersister(world);
     await second.said;
-    slow.goOn();
-    await slow.done;
-    const seen = world.value();
+    if (which !== 'a deleted') {
+      slow.goOn();
+      await slow.done;
+    }
+    const seen = which === 'a deleted' ? shown : world.value();
     world.replace(new Map([['text', `${textIn(seen)}written.`]]));
     second.goOn();
     await second.done;
