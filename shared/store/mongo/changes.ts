@@ -31,7 +31,7 @@ import { StoreUnavailable } from '../store.ts';
 import { expectDecoded } from '../values.ts';
 import type { Connection } from './connection.ts';
 import { isMistake } from './failures.ts';
-import { decodeFields, marks, textIn } from './values.ts';
+import { decodeFields, kindOf, textIn } from './values.ts';
 import type { Stored } from './writes.ts';
 
 /** How long the server waits for something to tell, in milliseconds, before it answers that there is nothing. */
@@ -200,7 +200,7 @@ export function createMongoChanges(connection: Connection, clock: Clock): Change
       }),
     storeToken: (token) =>
       run(async (call) => {
-        const fields = { ...marks(storedKinds.changeToken), token };
+        const fields = { ...kindOf(storedKinds.changeToken), token };
         await tokensIn(db).updateOne({ _id: tokenId }, { $set: fields }, { ...call, upsert: true });
       }),
   };

@@ -5,14 +5,14 @@ import { storedKinds, type Decoded } from '#shared/runtime/stored-kind.ts';
 import type { Lease, LeaseStore } from '../leases.ts';
 import { expectDecoded } from '../values.ts';
 import type { Connection } from './connection.ts';
-import { decodeFields, marks, numberIn, textIn, type Fields } from './values.ts';
+import { decodeFields, kindOf, numberIn, textIn, type Fields } from './values.ts';
 import { insert, type Stored } from './writes.ts';
 
 const leasesIn = (db: Db): Collection<Stored<string>> => db.collection('leases');
 
 /** A lease as it is stored, but for the id. */
 const encodeLease = ({ holder, turn, lastsMs }: Lease) => ({
-  ...marks(storedKinds.lease),
+  ...kindOf(storedKinds.lease),
   holder: holder ?? null,
   turn,
   lastsMs,
@@ -37,7 +37,7 @@ export function createMongoLeases({ db, run }: Connection): LeaseStore {
     writeLease: (name, seen, lease) =>
       run(async (call) => {
         if (seen === undefined) return insert(leasesIn(db), { _id: name, ...encodeLease(lease) }, call);
-        const where = { _id: name, ...marks(storedKinds.lease), turn: seen.turn };
+        const where = { _id: name, ...kindOf(storedKinds.lease), turn: seen.turn };
         const { matchedCount } = await leasesIn(db).updateOne(where, { $set: encodeLease(lease) }, call);
         return matchedCount > 0;
       }),

@@ -38,7 +38,7 @@ import {
 } from './bson-fields.ts';
 import { fieldsOf, writeDocument, type BsonFields, type BsonValue } from './bson-writer.ts';
 import { documentBytesMax } from './raw-writes.ts';
-import { marks, refusalOf } from './values.ts';
+import { kindOf, refusalOf } from './values.ts';
 
 const noBytes = { bytes: new Uint8Array(0) };
 
@@ -87,7 +87,7 @@ const decodeRefused = (fields: StoredFields): RefusedEdit => ({
 /** The field `inkstream`. */
 export const encodeInkstream = (inkstream: Inkstream): BsonFields =>
   fieldsOf({
-    ...marks(storedKinds.mirror),
+    ...kindOf(storedKinds.mirror),
     ...encodeVersion(inkstream),
     applied: encodeApplied(inkstream.applied),
     refused: inkstream.refused.map(encodeRefused),
@@ -174,7 +174,7 @@ export const snapshotsInState = (document: DocumentName, bytes: Buffer): readonl
 /** A state as the fields of its document, but for the id. */
 export const encodeState = ({ rev, before, next, history }: MirrorState): BsonFields =>
   fieldsOf({
-    ...marks(storedKinds.mirrorState),
+    ...kindOf(storedKinds.mirrorState),
     rev,
     before: fieldsOf(encodeVersion(before)),
     next: fieldsOf(encodeVersion(next)),

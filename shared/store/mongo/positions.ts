@@ -24,7 +24,7 @@ import {
   encodeBinding,
   encodeCheckpoint,
   encodeComingHead,
-  marks,
+  kindOf,
 } from './values.ts';
 import { idsIn, type ListIds } from './names.ts';
 import { insert, type Stored } from './writes.ts';
@@ -73,7 +73,7 @@ export async function moveCheckpoint(db: Db, move: CheckpointMove, leftAt: LeftA
   const markAt = async (position: Position, next: string, mark: string): Promise<boolean> => {
     course = next;
     const where = {
-      ...marks(storedKinds.checkpoint),
+      ...kindOf(storedKinds.checkpoint),
       upto: position.upto,
       course: position.course === '' ? absent : position.course,
     };
@@ -118,7 +118,7 @@ export async function moveHead(db: Db, document: DocumentName, head: Head, call:
   const moved = await moveByMark<Head | undefined>({
     what: nameOfHead(document),
     mark: async (mark) => {
-      const where = { _id: document, ...marks(storedKinds.head), ...isLower };
+      const where = { _id: document, ...kindOf(storedKinds.head), ...isLower };
       if ((await heads.updateOne(where, { $set: { [`marks.${mark}`]: 1 } }, call)).matchedCount > 0) return 'marked';
       const stored = await heads.findOne({ _id: document }, call);
       if (stored === null) return (await insert(heads, encodeComingHead(document, mark), call)) ? 'marked' : 'again';

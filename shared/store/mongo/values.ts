@@ -31,7 +31,7 @@ export type StoredSnapshotPartId = {
 
 const knownKinds: ReadonlySet<unknown> = new Set(Object.values(storedKinds).map(({ name }) => name));
 
-export const marks = ({ name, version }: StoredKind) => ({ kind: name, version });
+export const kindOf = ({ name, version }: StoredKind) => ({ kind: name, version });
 
 /** Why something stored is not of `wanted`; undefined where it is. */
 export function refusalOf({ kind, version }: Fields, wanted: StoredKind): Refusal | undefined {
@@ -91,7 +91,7 @@ export const storedSegmentId = ({ document, first, last }: SegmentId): StoredSeg
 
 export function encodeSegment(id: SegmentId, body: SegmentBody) {
   const bytes = body.kind === 'whole' ? body.update.byteLength : body.bytes;
-  const common = { _id: storedSegmentId(id), ...marks(storedKinds.segment), bytes };
+  const common = { _id: storedSegmentId(id), ...kindOf(storedKinds.segment), bytes };
   return body.kind === 'whole'
     ? { ...common, update: new Binary(body.update) }
     : { ...common, sha256: body.sha256, parts: body.parts };
@@ -137,7 +137,7 @@ export const segmentPartId = (id: SegmentId, sha256: string, part: number): Stor
 });
 
 export function encodeSegmentPart(id: SegmentId, sha256: string, part: number, bytes: Uint8Array) {
-  return { _id: segmentPartId(id, sha256, part), ...marks(storedKinds.segmentPart), bytes: new Binary(bytes) };
+  return { _id: segmentPartId(id, sha256, part), ...kindOf(storedKinds.segmentPart), bytes: new Binary(bytes) };
 }
 
 export function decodeSegmentPart(fields: Fields): Decoded<Uint8Array> {
@@ -157,7 +157,7 @@ export const snapshotPartId = ({ document, upto, sha256 }: SnapshotId, part: num
 });
 
 export function encodeSnapshotPart(snapshot: SnapshotId, part: number, bytes: Uint8Array) {
-  return { _id: snapshotPartId(snapshot, part), ...marks(storedKinds.snapshotPart), bytes: new Binary(bytes) };
+  return { _id: snapshotPartId(snapshot, part), ...kindOf(storedKinds.snapshotPart), bytes: new Binary(bytes) };
 }
 
 export function decodeSnapshotPart(fields: Fields): Decoded<Uint8Array> {
@@ -180,7 +180,7 @@ export const snapshotsRange = (document: DocumentName, below: Offset = offsetMax
 
 /** In the place of a head that is to come, where there was none before. */
 export function encodeComingHead(document: DocumentName, mark: string) {
-  return { _id: document, ...marks(storedKinds.head), marks: { [mark]: 1 } };
+  return { _id: document, ...kindOf(storedKinds.head), marks: { [mark]: 1 } };
 }
 
 /** Undefined where one is to come, and none came before it. */
@@ -196,7 +196,7 @@ export function decodeHead(fields: Fields): Decoded<Head | undefined> {
 export function encodeCheckpoint(partition: Partition, { upto, course }: Position, mark?: string) {
   return {
     _id: partition,
-    ...marks(storedKinds.checkpoint),
+    ...kindOf(storedKinds.checkpoint),
     upto,
     course,
     ...(mark === undefined ? {} : { marks: { [mark]: 1 } }),
@@ -215,7 +215,7 @@ export function decodeCheckpoint(fields: Fields): Decoded<Position> {
 export const bindingId = 'journal' as const;
 
 export function encodeBinding({ id, partitionCount }: JournalIdentity) {
-  return { _id: bindingId, ...marks(storedKinds.journalBinding), id, partitionCount };
+  return { _id: bindingId, ...kindOf(storedKinds.journalBinding), id, partitionCount };
 }
 
 export function decodeBinding(fields: Fields): Decoded<JournalIdentity> {

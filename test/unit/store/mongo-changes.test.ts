@@ -9,7 +9,7 @@ import type { Connection } from '#shared/store/mongo/connection.ts';
 import { failureFrom } from '#shared/store/mongo/failures.ts';
 import { clientFor } from '#shared/store/mongo/place.ts';
 import { StoreUnavailable } from '#shared/store/store.ts';
-import { marks } from '#shared/store/mongo/values.ts';
+import { kindOf } from '#shared/store/mongo/values.ts';
 import { systemClock, type Clock } from '#shared/runtime/clock.ts';
 import { storedKinds } from '#shared/runtime/stored-kind.ts';
 import { settle, virtualClock } from '#test/harness/virtual-clock.ts';
@@ -102,7 +102,7 @@ test.each(['not JSON', 'null', '"a text"'])('CF35: a token that means nothing, %
 test('CF35: something else in the place of the stored token is no token', async () => {
   const { changes } = changesSaying([], { stored: { _id: 'mirrors', token: 7 } });
   expect(await changes.readToken()).toBeUndefined();
-  const whole = changesSaying([], { stored: { _id: 'mirrors', ...marks(storedKinds.changeToken), token } });
+  const whole = changesSaying([], { stored: { _id: 'mirrors', ...kindOf(storedKinds.changeToken), token } });
   expect(await whole.changes.readToken()).toBe(token);
 });
 
