@@ -7,7 +7,8 @@
  * earlier persister left uncleaned is found then.
  *
  * What a head covers goes when it has stood for a while. A document whose mirror is written each second has a new head each second, and to delete behind each of them would
- * cost more than all the rest; so what several heads cover goes together, with the latest of those that came while the first one was waited for.
+ * cost more than all the rest; so what several heads cover goes together, with the latest of those that came while the first one was waited for. It is little, nearly always, and goes at once. Where
+ * it is known to be much, or was too much for the time that the store has for one call, some of it goes at a time, and documents are compacted in between: what has gone is gone, whatever becomes of the rest.
  *
  * A document that can't be compacted stays as it is: its segments are kept and nothing is lost, but it opens more and more slowly. So that is
  * said, and tried again after longer and longer waits, whether or not somebody writes to it: never in a hot loop, and never in the way of the
@@ -31,6 +32,7 @@ import {
   isDue,
   type NamedSnapshots,
   retireCovered,
+  retiredAtOnce,
 } from './compaction.ts';
 import type { CompactionStatus, PersisterError, PersisterMetrics } from './reporting.ts';
 
@@ -53,13 +55,26 @@ type Remembered = {
   rest: Timer | undefined;
 };
 
-type Retirement = { readonly document: DocumentName; readonly head: Head };
+type Retirement = {
+  readonly document: DocumentName;
+  readonly head: Head;
+  /** How much of what it covers goes at a time; all of it where there is no limit. */
+  readonly limit: number | undefined;
+};
 
 /** A retirement that is not due yet, and the latest head that has come since. */
-type Pending = { readonly timer: Timer; later: Head | undefined };
+type Pending = { readonly timer: Timer; later: Retirement | undefined };
 
 /** Documents that a status names. */
 const failuresShown = 10;
+
+/** Of what a head covers, as far as it is known. */
+const limitFor = (segments: number): number | undefined => (segments > retiredAtOnce ? retiredAtOnce : undefined);
+/** Even of large ones so many are deleted in the time of a call. */
+const retiredAtOnceMin = 10;
+/** After one that was too much, or met a store that was away. */
+const lessThan = (limit: number | undefined): number =>
+  limit === undefined ? retiredAtOnce : Math.max(retiredAtOnceMin, Math.floor(limit / 10));
 
 const nothing: Growth = { segments: 0, bytes: 0, snapshotBytes: 0 };
 
@@ -71,6 +86,8 @@ export class CompactionQueue {
   readonly #queue = new Set<DocumentName>();
   readonly #retirements: Retirement[] = [];
   readonly #pending = new Map<DocumentName, Pending>();
+  /** Whether the last turn was a retirement's. */
+  #hasRetired = false;
 
   constructor(context: CompactionQueueContext) {
     this.#context = context;
@@ -108,9 +125,9 @@ export class CompactionQueue {
 
   /** Tells it that a document was compacted for another reason than its growth, so that `head` stands: what it covers goes later. */
   compactedBefore(document: DocumentName, head: Head): void {
-    const snapshotBytes = this.#remembered.get(document)?.growth.snapshotBytes ?? 0;
+    const { segments, snapshotBytes } = this.#remembered.get(document)?.growth ?? nothing;
     this.#learn(document, { ...nothing, snapshotBytes });
-    this.#retireLater(document, head);
+    this.#retireLater({ document, head, limit: limitFor(segments) });
   }
 
   /** Lets go of the documents that `isGone` says so of: another persister looks after them now. */
@@ -154,14 +171,14 @@ export class CompactionQueue {
     this.#alarm.ring();
   }
 
-  /** One retirement or one document. False where the store was not available; then it is still queued. */
+  /** One retirement or one document, by turns. False where the store was not available; then it is queued again, behind the others. */
   async #workOnce(): Promise<boolean> {
-    const [retirement] = this.#retirements;
     const [document] = this.#queue;
+    const retirement = this.#hasRetired && document !== undefined ? undefined : this.#retirements[0];
+    this.#hasRetired = retirement !== undefined;
     try {
       if (retirement !== undefined) {
         await this.#retire(retirement);
-        this.#retirements.shift();
       } else if (document !== undefined) {
         this.#queue.delete(document);
         await this.#compact(document);
@@ -175,13 +192,22 @@ export class CompactionQueue {
     }
   }
 
-  async #retire({ document, head }: Retirement): Promise<void> {
+  async #retire(retirement: Retirement): Promise<void> {
+    const { document, head, limit } = retirement;
+    const { store, namedSnapshots } = this.#context;
+    let left: Retirement | undefined;
     try {
-      await retireCovered(document, head, this.#context.store, this.#context.namedSnapshots);
+      if (!(await retireCovered(document, head, store, namedSnapshots, limit))) left = retirement;
     } catch (error) {
-      if (isUnavailable(error)) throw error;
+      if (isUnavailable(error)) {
+        left = { ...retirement, limit: lessThan(limit) };
+        throw error;
+      }
       this.#context.metrics.failed('compaction-store');
       this.#context.logger.error({ document, err: error }, 'what a snapshot covers could not be deleted');
+    } finally {
+      this.#retirements.shift();
+      if (left !== undefined) this.#retirements.push(left);
     }
   }
 
@@ -207,15 +233,15 @@ export class CompactionQueue {
           !looked &&
           (await hasCovered(document, head, this.#context.store, this.#context.namedSnapshots))
         )
-          this.#retireLater(document, head);
+          this.#retireLater({ document, head, limit: retiredAtOnce });
         return this.#learn(document, growth);
       }
       case 'compacted':
         this.#context.metrics.compacted({ bytesIn: compacted.bytesIn, bytesOut: compacted.bytesOut, ms });
-        this.#retireLater(document, compacted.head);
+        this.#retireLater({ document, head: compacted.head, limit: limitFor(compacted.segments) });
         return this.#learn(document, { ...nothing, snapshotBytes: compacted.bytesOut });
       case 'overtaken':
-        if (compacted.head !== undefined) this.#retireLater(document, compacted.head);
+        if (compacted.head !== undefined) this.#retireLater({ document, head: compacted.head, limit: retiredAtOnce });
         return this.#learn(document, nothing);
       case 'threw':
         return this.#failed(document, 'compaction-threw', compacted.reason, { culprit: describe(compacted.culprit) });
@@ -251,17 +277,18 @@ export class CompactionQueue {
     });
   }
 
-  #retireLater(document: DocumentName, head: Head): void {
+  #retireLater(retirement: Retirement): void {
+    const { document, limit } = retirement;
     const waiting = this.#pending.get(document);
     if (waiting !== undefined) {
-      waiting.later = head;
+      waiting.later = { ...retirement, limit: limit ?? waiting.later?.limit };
       return;
     }
     const timer = this.#context.clock.after(this.#context.limits.retireAfterMs, () => {
       const later = this.#pending.get(document)?.later;
       this.#pending.delete(document);
-      if (later !== undefined) this.#retireLater(document, later);
-      this.#retirements.push({ document, head });
+      if (later !== undefined) this.#retireLater(later);
+      this.#retirements.push(retirement);
       this.#alarm.ring();
     });
     this.#pending.set(document, { timer, later: undefined });

@@ -24,8 +24,8 @@
  * read the old head just before; one that needs longer finds a part missing, reads the head again and sees that it has moved.
  * Snapshots that a mirror was made from are kept for as long as the mirror or its state names them. Those names are read after the head, since
  * whoever writes a mirror names the head's snapshot first and then makes sure that it still is the head's (`shared/mirror/rewrite.ts`).
- * All of that goes back when the store is put back, and a deletion that was decided on comes all the same. So what is covered is marked first, and then it is looked whether the head
- * stands: why a deletion that only takes what is marked does no harm then, however late it comes, is in `shared/store/marks.ts`.
+ * All of that goes back when the store is put back, and a deletion that was decided on comes all the same. So what is covered is marked while the head stands, and then it is looked whether it still
+ * does: why a deletion that only takes what is marked does no harm then, however late it comes, is in `shared/store/marks.ts`. Where there is very much of it, some goes at a time, and each time is as good as the first.
  *
  * A result that is byte for byte the old snapshot (segments that hold only what was known already) is written again under its new `upto`
  * nevertheless: it is the only way to get rid of those segments, and without it the document would be due at every flush from then on.
@@ -61,7 +61,14 @@ export type Growth = { readonly segments: number; readonly bytes: number; readon
 
 export type Compacted =
   | { readonly kind: 'not-due'; readonly growth: Growth; readonly head: Head | undefined }
-  | { readonly kind: 'compacted'; readonly head: Head; readonly bytesIn: number; readonly bytesOut: number }
+  | {
+      readonly kind: 'compacted';
+      readonly head: Head;
+      /** That it covers. */
+      readonly segments: number;
+      readonly bytesIn: number;
+      readonly bytesOut: number;
+    }
   /** Another persister moved the head meanwhile, or the store was put back; `head` stands now. */
   | { readonly kind: 'overtaken'; readonly head: Head | undefined }
   | { readonly kind: 'threw'; readonly culprit: SegmentId | SnapshotId; readonly reason: string }
@@ -121,14 +128,15 @@ export async function compactDocument(document: DocumentName, context: Compactio
       culprit: culprit ?? { document, upto: head?.upto ?? 0, sha256: head?.sha256 ?? '' },
     };
   }
-  return replaceHead({ document, upto, sha256: answer.sha256 }, answer.update, snapshotBytes + growth.bytes, context);
+  const into = { document, upto, sha256: answer.sha256 };
+  return replaceHead(into, answer.update, { segments: segments.length, bytes: snapshotBytes + growth.bytes }, context);
 }
 
 /** Writes a snapshot and lets the head name it. */
 async function replaceHead(
   snapshot: SnapshotId,
   update: Uint8Array,
-  bytesIn: number,
+  taken: { readonly segments: number; readonly bytes: number },
   context: CompactionContext,
 ): Promise<Compacted> {
   const { store, partBytes, draining } = context;
@@ -141,7 +149,7 @@ async function replaceHead(
   // Only now: whoever sees this head finds every part of it.
   const head = await store.moveHead(document, { upto, sha256, parts });
   if (head === undefined || !sameSnapshot(head, snapshot)) return { kind: 'overtaken', head };
-  return { kind: 'compacted', head, bytesIn, bytesOut: update.byteLength };
+  return { kind: 'compacted', head, segments: taken.segments, bytesIn: taken.bytes, bytesOut: update.byteLength };
 }
 
 const isCovered = (snapshot: SnapshotId, head: Head): boolean => snapshot.upto <= head.upto && !sameSnapshot(snapshot, head);
@@ -162,18 +170,32 @@ export async function hasCovered(document: DocumentName, head: Head, store: Stor
   return (await store.listSegments(document, 0)).some(({ last }) => last < head.upto);
 }
 
+/** Of one kind that are deleted at a time, where all at once is too much. */
+export const retiredAtOnce = 1_000;
+
+/** Whether the store, which may have been put back, has this head or a later one. Of two for the same offsets out of other bytes one is not the other: it was made anew. */
+async function stands(document: DocumentName, head: Head, store: Store): Promise<boolean> {
+  const standing = await store.readHead(document);
+  return standing !== undefined && (standing.upto > head.upto || sameSnapshot(standing, head));
+}
+
 /**
- * Deletes what `head` covers, which was seen to stand a while ago. Can be repeated, and done late. What other heads cover by now is left to their own retirements.
+ * Deletes what `head` covers, which was seen to stand a while ago; with a `limit` at most so many of a kind. Can be repeated, and done late. What other heads cover by now is left to their own retirements.
+ * Returns whether that was all.
  */
-export async function retireCovered(document: DocumentName, head: Head, store: Store, named = noneNamed): Promise<void> {
+export async function retireCovered(
+  document: DocumentName,
+  head: Head,
+  store: Store,
+  named = noneNamed,
+  limit?: number,
+): Promise<boolean> {
+  if (!(await stands(document, head, store))) return true;
   const spared = await named(document);
-  const condemned = await store.condemn({ document, head, spared });
-  if (condemned.kinds.length === 0) return;
-  // A store that was put back has an older head again, and needs what this one covered; or one that was made
-  // anew since, for the same offsets out of other bytes, and then it is this one's rival that stands.
-  const standing = await store.readHead(document); // after all marks
-  if (standing === undefined || standing.upto < head.upto) return;
-  if (standing.upto === head.upto && !sameSnapshot(standing, head)) return;
+  const condemned = await store.condemn({ document, head, spared }, limit);
+  if (condemned.kinds.length === 0) return true;
+  if (!(await stands(document, head, store))) return true; // after all marks
   const sparedStill = condemned.kinds.includes('snapshots') ? await named(document) : []; // after the head
   await store.deleteCondemned({ document, head, spared: [...spared, ...sparedStill] }, condemned);
+  return !condemned.more;
 }

@@ -192,7 +192,7 @@ export function openEmbeddedStore(environment: Environment, options: EmbeddedSto
         }
         return [...found.values()];
       }),
-    condemn: () => attempt(() => ({ mark: '', kinds: ['segments', 'snapshots'] as const })),
+    condemn: () => attempt(() => ({ mark: '', kinds: ['segments', 'snapshots'] as const, more: false })),
     deleteCondemned: ({ document, head, spared }) =>
       attempt(async () => {
         const stays = new Set([head, ...spared].map(nameOf));

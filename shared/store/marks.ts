@@ -13,9 +13,11 @@
  *     after it, to before it      the mark is gone, and the write misses
  *     after it, to after it       all that the write rests on was stored by then, so it is there again
  *
- * For a deletion, what it rests on is a head: one that covered all that is marked stood before the marks were set, and heads only go forward. So whatever comes back with a mark on it comes back with a head that
+ * For a deletion, what it rests on is a head: it is looked at before the marks are set too, so that one that covers all that is marked stood then, and heads only go forward. (That it stood a minute ago is not enough: the
+ * database may have been put back since, and the marks are set under an older head, which needs what is marked.) So whatever comes back with a mark on it comes back with a head that
  * covers it, or a later one. And what comes back without a mark is not deleted, even if it was put there anew under the same id: a snapshot that is made again after all was put back, and becomes the head, has no mark.
- * Snapshots that a mirror names (`Covered.spared`) are asked for before the marks and once more after them: what no mirror named before, once a later head stood, no mirror names again, so neither does
+ * What is much is deleted some at a time; each time is a deletion of its own, with a mark of its own and all three steps, so all of this holds for each, and what is deleted by then is what a head covers, like any leavings.
+ * Snapshots that a mirror names (`Covered.spared`) are asked for before the marks, when the head was seen, and once more after them: what no mirror named before, once a later head stood, no mirror names again, so neither does
  * one that was put back to after the marks; and the second question is for a mirror that was put back before they came.
  *
  * Nobody but the call that made a mark ever asks for it. One that was left lying, by a process that was killed or by a write that came too late, means nothing. What is condemned has one mark, the latest: of two who condemn the

@@ -130,15 +130,16 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
           .map(({ snapshot }) => snapshot)
           .toSorted((a, b) => a.upto - b.upto || (a.sha256 < b.sha256 ? -1 : 1)),
       ),
-    condemn: async (covered) => {
+    condemn: async (covered, limit = Infinity) => {
       const mark = makeMark();
-      const found = await read('condemn', () => coveredIn(disk.documents.get(covered.document), covered));
+      const all = await read('condemn', () => coveredIn(disk.documents.get(covered.document), covered));
+      const found = all.slice(0, limit);
       for (const { key } of found)
         await write('condemn', () => {
           const now = coveredIn(disk.documents.get(covered.document), covered);
           if (now.some((one) => one.key === key)) documentOf(covered.document).marks.set(key, mark);
         });
-      return { mark, kinds: [...new Set(found.map(({ kind }) => kind))] };
+      return { mark, kinds: [...new Set(found.map(({ kind }) => kind))], more: found.length < all.length };
     },
     deleteCondemned: async (covered, { mark, kinds }) => {
       const marked = (): readonly Removable[] => {

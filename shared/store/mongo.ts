@@ -107,7 +107,7 @@ function createStore({ db, run, close }: Connection, segmentBytesMax: number, sl
     },
     readSnapshotPart: (snapshot, part) => run((call) => readSnapshotPart(db, { snapshot, part }, call)),
     listSnapshots: (document) => run((call) => listSnapshots(db, document, call)),
-    condemn: (covered) => run((call) => condemn(db, covered, call)),
+    condemn: (covered, limit) => run((call) => condemn(db, covered, call, limit)),
     deleteCondemned: (covered, condemned) => run((call) => deleteCondemned(db, covered, condemned, call)),
     readHead: (document) => run((call) => readHead(db, document, call)),
     listDocuments: (after, limit) =>

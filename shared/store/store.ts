@@ -47,7 +47,14 @@ export type Covered = {
 };
 
 /** What one call of `condemn` has marked: nothing where there are no `kinds`. */
-export type Condemned = { readonly mark: string; readonly kinds: readonly CondemnedKind[] };
+export type Condemned = {
+  readonly mark: string;
+  readonly kinds: readonly CondemnedKind[];
+  /** Whether there is more of what is covered than it was to mark. */
+  readonly more: boolean;
+  /** The last of the last kind that it has marked, in the adapter's words. */
+  readonly last?: Readonly<Record<string, unknown>>;
+};
 export type CondemnedKind = 'segments' | 'segmentParts' | 'snapshots';
 
 /** The longest part of a snapshot, in bytes: below MongoDB's 16 MB a document. */
@@ -122,8 +129,11 @@ export type Store = {
   /** The snapshots of which at least one part is stored, whether or not a head names them. */
   readonly listSnapshots: (document: DocumentName) => Promise<readonly SnapshotId[]>;
 
-  /** Marks what is `covered`, for `deleteCondemned`. That it is covered has to be looked at again in between. */
-  readonly condemn: (covered: Covered) => Promise<Condemned>;
+  /**
+   * Marks what is `covered`, for `deleteCondemned`. That it is covered has to be looked at again in between. With a `limit` it is at most so many of one kind (of large things fewer), in the order in which they
+   * are to go: segments, then their parts, then snapshots. (A store that deletes a few at a time of itself leaves nothing over.)
+   */
+  readonly condemn: (covered: Covered, limit?: number) => Promise<Condemned>;
 
   /**
    * Deletes, of what is `covered`, what `condemn` has marked and is still marked: what was put back since is not. (A store that can't be put back under its process deletes what is covered.) As often as it is done.

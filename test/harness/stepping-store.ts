@@ -71,7 +71,7 @@ export function steppingStore(store: Store, step: StoreStepped = () => {}): Step
     putSnapshotPart: (snapshot, part, bytes) => write('putSnapshotPart', () => store.putSnapshotPart(snapshot, part, bytes)),
     readSnapshotPart: (snapshot, part) => read('readSnapshotPart', () => store.readSnapshotPart(snapshot, part)),
     listSnapshots: (document) => read('listSnapshots', () => store.listSnapshots(document)),
-    condemn: (covered) => write('condemn', () => store.condemn(covered)),
+    condemn: (...what) => write('condemn', () => store.condemn(...what)),
     deleteCondemned: (covered, condemned) => write('deleteCondemned', () => store.deleteCondemned(covered, condemned)),
     readHead: (document) => read('readHead', () => store.readHead(document)),
     listDocuments: (after, limit) => read('listDocuments', () => store.listDocuments(after, limit)),

@@ -101,6 +101,23 @@ test('ST38: a segment of the greatest length is stored in parts, read whole, and
   expect(isSame((await store.readSegments(other, 0))[0]?.update, longest.subarray(0, 9 * mebibyte))).toBe(true);
 });
 
+test('ST58: of long segments that are deleted some at a time each is whole, or gone', async ({ skip }) => {
+  const { store, db } = await opened(skip);
+  const long = noise(8 * mebibyte + 1);
+  for (const first of [0, 10, 20]) await store.putSegment(segmentOf(document, first, first + 5, long));
+  await store.putSnapshotPart({ document, upto: 3, sha256: 'old' }, 0, Uint8Array.of(3));
+  const covered = { document, head: { upto: 20, sha256: 'head' }, spared: [] };
+  const counts: (readonly number[])[] = [];
+  for (let isAll = false; !isAll;) {
+    const condemned = await store.condemn(covered, 1);
+    await store.deleteCondemned(covered, condemned);
+    isAll = !condemned.more;
+    for (const { update } of await store.readSegments(document, 0)) expect(isSame(update, long)).toBe(true);
+    counts.push(await Promise.all(['segments', 'segmentParts', 'snapshots'].map((name) => db.collection(name).countDocuments())));
+  }
+  expect(counts).toEqual([[2, 6, 1], [1, 5, 1], [1, 4, 1], [1, 3, 1], [1, 2, 0]]);
+}); // prettier-ignore
+
 test('ST38: of two writers with other bytes for the same long segment one is read, whole', async ({ skip }) => {
   const { store, open } = await opened(skip);
   const second = await open();

@@ -7,7 +7,7 @@ import { persisterLimits } from '#persister/limits.ts';
 import { compact } from '#shared/document/compact.ts';
 import { createMemoryJournal } from '#shared/journal/memory.ts';
 import { createMemoryStore, createStoreDisk, type MemoryStore, type MemoryStoreOptions } from '#shared/store/memory.ts';
-import { type Head, type Store, StoreCorrupt } from '#shared/store/store.ts';
+import { type Head, type Store, StoreCorrupt, StoreUnavailable } from '#shared/store/store.ts';
 import { deleteCovered, putSnapshot } from '#test/contract/store.contract.ts';
 import { contentOf, nameOf, randomOf, typists } from '#test/simulation/persister/typing.ts';
 import {
@@ -303,6 +303,67 @@ describe('beside others', () => {
     await retireCovered(document, standing, store);
     expect(await store.listSnapshots(document)).toEqual([{ document, upto: 6, sha256: 'standing' }]);
   });
+
+  test('PS22: a store that was set back while a deletion waited, and once more within it, keeps what its head needs', async () => {
+    const disk = createStoreDisk();
+    const elsewhere = createMemoryStore({ disk });
+    await putSnapshot(elsewhere, document, 5, Uint8Array.of(5));
+    const older = structuredClone(disk);
+    const head = await putSnapshot(elsewhere, document, 9, Uint8Array.of(9));
+    Object.assign(disk, older);
+    let marked: typeof disk | undefined;
+    const store = createMemoryStore({
+      disk,
+      step: async (name, moment) => {
+        if (name === 'condemn' && moment === 'after') {
+          marked = structuredClone(disk);
+          await putSnapshot(elsewhere, document, 12, Uint8Array.of(12));
+        }
+        if (name === 'deleteCondemned' && moment === 'before' && marked !== undefined) {
+          Object.assign(disk, marked);
+          marked = undefined;
+        }
+      },
+    });
+    await retireCovered(document, head, store);
+    const standing = await elsewhere.readHead(document);
+    expect(standing).toMatchObject({ upto: 5 });
+    expect(await elsewhere.listSnapshots(document)).toEqual([{ document, upto: 5, sha256: standing?.sha256 }]);
+  });
+
+  test('PS22: so does one that is set back within a deletion, before anything is marked', async () => {
+    const disk = createStoreDisk();
+    const elsewhere = createMemoryStore({ disk });
+    const older = await putSnapshot(elsewhere, document, 5, Uint8Array.of(5));
+    let before: typeof disk | undefined = structuredClone(disk);
+    const store = createMemoryStore({
+      disk,
+      step: (name) => {
+        if (name !== 'condemn' || before === undefined) return;
+        Object.assign(disk, before);
+        before = undefined;
+      },
+    });
+    await retireCovered(document, await putSnapshot(elsewhere, document, 9, Uint8Array.of(9)), store);
+    expect(before).toBeUndefined();
+    expect(await elsewhere.readHead(document)).toEqual(older);
+    expect(await elsewhere.listSnapshots(document)).toEqual([{ document, upto: 5, sha256: older.sha256 }]);
+  });
+
+  test('PS22: each time that some of it is deleted rests on a head of its own', async () => {
+    const { store } = await stored();
+    const head = await putSnapshot(store, document, 8, Uint8Array.of(8));
+    const left = async (): Promise<number> => (await store.listSegments(document, 0)).length;
+    expect(await retireCovered(document, head, store, undefined, 3)).toBe(false);
+    expect(await left()).toBe(7);
+    store.disk.documents.get(document)?.snapshots.clear();
+    Object.assign(store.disk.documents.get(document) ?? {}, { head: undefined });
+    expect(await retireCovered(document, head, store, undefined, 3)).toBe(true);
+    expect(await left()).toBe(7);
+    await putSnapshot(store, document, 8, Uint8Array.of(8));
+    for (const isAll of [false, true]) expect(await retireCovered(document, head, store, undefined, 3)).toBe(isAll);
+    expect(await left()).toBe(2);
+  });
 });
 
 describe('in the persister', () => {
@@ -345,6 +406,97 @@ describe('in the persister', () => {
     const stored = world.storeDisk.documents.get(document);
     expect([stored?.segments.size, stored?.snapshots.size]).toEqual([0, 1]);
     await expectNothingMissing(world, 'afterwards');
+  });
+
+  test('PS48: what is too much for one call goes some at a time', async () => {
+    const world = createWorld();
+    const [large, other] = [nameOf('large'), nameOf('other')];
+    const limits = { ...smallLimits, compactionSegmentsMin: 8 };
+    const asked: (number | undefined)[] = [];
+    const inTime = 5; // what a call can mark
+    const storeOf = (store: Store): Store => ({
+      ...store,
+      condemn: async (covered, limit) => {
+        if (covered.document !== large) return store.condemn(covered, limit);
+        const segments = (await store.listSegments(large, 0)).filter(({ last }) => last < covered.head.upto);
+        asked.push(limit);
+        // As if there were a thousand times as many.
+        if (Math.min(segments.length, (limit ?? Infinity) / 100) > inTime) throw new StoreUnavailable('it takes too long');
+        return store.condemn(covered, limit === undefined ? undefined : limit / 100);
+      },
+    });
+    const running = run(world, { storeOf, limits });
+    const segmentsOf = (name: typeof large): number => world.storeDisk.documents.get(name)?.segments.size ?? 0;
+    const write = async (name: typeof large, times: number): Promise<void> => {
+      const type = typists(1, [name]);
+      for (let time = 0; time < times; time++) {
+        await append(world, type(1));
+        await pass(running.clock, 1_100);
+      }
+    };
+    await write(large, 8);
+    expect([running.compactions, segmentsOf(large)]).toEqual([1, 8]);
+    await pass(running.clock, smallLimits.retireAfterMs + 2_000);
+    expect(asked).toEqual([undefined, 1_000, ...Array.from({ length: 8 }, () => 100)]);
+    expect(segmentsOf(large)).toBe(0);
+    expect(running.persister.status().compaction).toMatchObject({ queued: 0 });
+    await write(other, 8);
+    expect(running.compactions).toBe(2);
+    await expectNothingMissing(world, 'afterwards');
+  });
+
+  test('PS48: what can not be deleted holds up no compaction', async () => {
+    const world = createWorld();
+    const [stuck, other] = [nameOf('stuck'), nameOf('other')];
+    const asked: (number | undefined)[] = [];
+    const storeOf = (store: Store): Store => ({
+      ...store,
+      condemn: async (covered, limit) => {
+        if (covered.document !== stuck) return store.condemn(covered, limit);
+        asked.push(limit);
+        throw new StoreUnavailable('it takes too long');
+      },
+    });
+    const running = run(world, { storeOf, limits: { ...smallLimits, compactionSegmentsMin: 4 } });
+    for (const name of [stuck, other, other, other]) {
+      const before = running.compactions;
+      const type = typists(1, [name]);
+      for (let time = 0; time < 4; time++) {
+        await append(world, type(1));
+        await pass(running.clock, 1_100);
+      }
+      await pass(running.clock, smallLimits.retireAfterMs + 3 * limits.retryMsMax);
+      expect(running.compactions).toBe(before + 1);
+    }
+    expect(asked.slice(0, 5)).toEqual([undefined, 1_000, 100, 10, 10]);
+    expect(world.storeDisk.documents.get(other)?.segments.size).toBe(0);
+    expect(running.persister.status().compaction).toMatchObject({ queued: 1 });
+    await expectNothingMissing(world, 'afterwards');
+  });
+
+  test('PS48: what is known to be much goes some at a time from the first', async () => {
+    const { store, context } = await stored(
+      {},
+      typists(5, [document])(30).map(({ update }) => update),
+    );
+    expect(await compactDocument(document, context)).toMatchObject({ kind: 'compacted', segments: 30 });
+    expect(await store.listSegments(document, 0)).toHaveLength(30);
+    const world = createWorld();
+    const limitsOf: (number | undefined)[] = [];
+    const storeOf = (store: Store): Store => ({
+      ...store,
+      condemn: (covered, limit) => {
+        limitsOf.push(limit);
+        return store.condemn(covered, limit);
+      },
+    });
+    const running = run(world, { storeOf, limits: { ...smallLimits, flushBytes: 1, compactionSegmentsMin: 1_001 } });
+    const type = typists(1, [document]);
+    for (let time = 0; time < 1_001; time++) await append(world, type(1));
+    await until(running.clock, 'compacted', () => running.compactions === 1);
+    await pass(running.clock, smallLimits.retireAfterMs + 1_000);
+    expect(limitsOf).toEqual([1_000, 1_000]);
+    expect(world.storeDisk.documents.get(document)?.segments.size).toBe(0);
   });
 
   test('PS23: a document that can not be compacted keeps its segments, is named with the culprit, and is left alone longer and longer', async () => {

@@ -35,8 +35,7 @@ function effectsOfOthers(store: Store): readonly (() => Promise<unknown>)[] {
   const deleteBelow = (upto: number): readonly (() => Promise<void>)[] =>
     (['segments', 'snapshots'] as const).map((kind) => async () => {
       const covered = { document, head: { upto, sha256: sha256Of(holding(0, upto - 1)) }, spared: [] };
-      const { mark } = await store.condemn(covered);
-      await store.deleteCondemned(covered, { mark, kinds: [kind] });
+      await store.deleteCondemned(covered, { ...(await store.condemn(covered)), kinds: [kind] });
     });
   return [
     ...compacted(20, 8),

@@ -50,11 +50,39 @@ const everyCall = (store: Store): readonly (() => Promise<unknown>)[] => [
   () => store.readSnapshotPart({ document, ...head }, 0),
   () => store.listSnapshots(document),
   () => store.condemn({ document, head, spared: [] }),
-  () => store.deleteCondemned({ document, head, spared: [] }, { mark: 'mark', kinds: ['segments', 'segmentParts', 'snapshots'] }),
+  () =>
+    store.deleteCondemned(
+      { document, head, spared: [] },
+      { mark: 'mark', kinds: ['segments', 'segmentParts', 'snapshots'], more: false },
+    ),
   () => store.readHead(document),
   () => store.listDocuments(undefined, 1),
   () => store.moveHead(document, head),
 ];
+
+test('ST58: what is covered is marked by one command for each collection; with a limit, the update and the deletion end where a look says', async () => {
+  const ids = [4, 5].map((first) => ({ doc: document, first, last: first }));
+  const server = await serverWith({
+    role: 'member',
+    answer: (command) => (command['find'] === 'segments' ? found(ids.map((_id) => ({ _id }))) : undefined),
+  });
+  const store = await storeAt({ url: `mongodb://${server.address}/db` });
+  const sent = async (work: () => Promise<unknown>): Promise<readonly Document[]> => {
+    const before = server.commands.length;
+    await work();
+    return server.commands.slice(before);
+  };
+  const nameOfCommand = (command: Document): string => Object.entries(command)[0]?.join(' ') ?? '';
+  const covered = { document, head, spared: [] };
+  const all = await sent(() => store.condemn(covered));
+  expect(all.map(nameOfCommand)).toEqual(['update segments', 'update segmentParts', 'update snapshots']);
+  const [find, update, ...others] = await sent(() => store.condemn(covered, 1_000));
+  expect([find, ...others]).toEqual([expect.objectContaining({ find: 'segments', skip: 999, limit: 2 })]);
+  expect(update?.['updates']).toMatchObject([{ q: { _id: { $lte: ids[0] } }, multi: true }]);
+  const condemned = { mark: 'mark', kinds: ['segments'], more: true, last: ids[0] ?? {} } as const;
+  const [deletion] = await sent(() => store.deleteCondemned(covered, condemned));
+  expect(deletion?.['deletes']).toMatchObject([{ q: { _id: { $lte: ids[0] }, condemned: 'mark' } }]);
+});
 
 const failureOf = async (call: () => Promise<unknown>): Promise<Error> => {
   const outcome = await call().then(
