@@ -34,7 +34,7 @@ export const positionOn = (disk: StoreDisk, partition: Partition): Position => (
 /** A segment or a part of a snapshot, as it can be marked and deleted. */
 export type Removable = { readonly kind: CondemnedKind; readonly key: string; readonly remove: () => void };
 
-/** What is stored of what is covered. */
+/** What is stored of what is covered, in the order in which it is to go. */
 export function coveredIn(stored: StoredDocument | undefined, { head, spared }: Covered): readonly Removable[] {
   const found: Removable[] = [];
   if (stored === undefined) return found;
@@ -73,7 +73,7 @@ export function createMoves({ disk, read, write }: Steps): Pick<Store, 'moveChec
   const left = new Map<Partition, Position>();
 
   const moveCheckpoint: Store['moveCheckpoint'] = async (partition, from, to, segments = []) => {
-    const before = left.get(partition);
+    let before = left.get(partition);
     left.delete(partition);
     const moved = await moveByMark({
       what: `the checkpoint of partition ${partition}`,
@@ -82,6 +82,7 @@ export function createMoves({ disk, read, write }: Steps): Pick<Store, 'moveChec
           const { upto, course } = positionOn(disk, partition);
           if (upto < from || upto >= to) return { stands: upto };
           const goesOn = before?.upto === upto && before.course === course;
+          before = undefined; // a move that missed may have been made, and taken back by a store that was put back to here
           const marks = new Set([...(disk.courses.get(partition)?.marks ?? []), mark]);
           disk.courses.set(partition, { course: goesOn ? course : makeMark(), marks });
           return 'marked';

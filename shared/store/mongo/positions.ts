@@ -67,9 +67,9 @@ export type CheckpointMove = {
 export async function moveCheckpoint(db: Db, move: CheckpointMove, leftAt: LeftAt, call: Call): Promise<Offset> {
   const { partition, from, to, segments } = move;
   const checkpoints = checkpointsIn(db);
-  const left = leftAt.get(partition);
+  let left = leftAt.get(partition);
   leftAt.delete(partition); // whatever becomes of this one, until it has succeeded
-  let course = left?.course ?? '';
+  let course = '';
   const markAt = async (position: Position, next: string, mark: string): Promise<boolean> => {
     course = next;
     const where = {
@@ -83,7 +83,9 @@ export async function moveCheckpoint(db: Db, move: CheckpointMove, leftAt: LeftA
   const moved = await moveByMark<Offset>({
     what: nameOfCheckpoint(partition),
     mark: async (mark) => {
-      if (left !== undefined && from <= left.upto && left.upto < to && (await markAt(left, left.course, mark))) return 'marked';
+      const here = left;
+      left = undefined; // a move that missed may have been made, and taken back by a store that was put back to here
+      if (here !== undefined && from <= here.upto && here.upto < to && (await markAt(here, here.course, mark))) return 'marked';
       const stored = await checkpoints.findOne({ _id: partition }, call);
       const standing = stored === null ? beginning : expectDecoded(decodeCheckpoint(stored), nameOfCheckpoint(partition));
       if (standing.upto < from || standing.upto >= to) return { stands: standing.upto };

@@ -9,8 +9,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { readParts } from '#shared/store/load.ts';
 import { condemn, deleteCondemned } from '#shared/store/mongo/condemned.ts';
 import { openMongoStore } from '#shared/store/mongo.ts';
-import { moveCheckpoint, moveHead, readHead } from '#shared/store/mongo/positions.ts';
-import { type Head, partBytesMax, type Store } from '#shared/store/store.ts';
+import { type LeftAt, moveCheckpoint, moveHead, readHead, readPosition } from '#shared/store/mongo/positions.ts';
+import { type Covered, type Head, partBytesMax, type Store } from '#shared/store/store.ts';
 import { nameOf, noise, putSnapshot, segmentOf, sha256Of } from '#test/contract/store.contract.ts';
 import { mongodbForTests, orSkip } from '#test/harness/backends.ts';
 import { backUp, type Backup, restore } from '#test/harness/database-backup.ts';
@@ -19,8 +19,8 @@ const document = nameOf('plan');
 const call = { maxTimeMS: 10_000 };
 const writes: ReadonlySet<unknown> = new Set(['updateOne', 'insertOne', 'updateMany', 'deleteMany']);
 
-/** The same database, of which each write is announced before and after it. */
-function announcing(db: Db, at: (moment: 'before' | 'after') => Promise<void>): Db {
+/** The same database, of which each write is announced before and after it, and what comes after it may be another answer. */
+function announcing(db: Db, at: (moment: 'before' | 'after', again: () => Promise<unknown>) => Promise<unknown>): Db {
   const announced = (collection: Collection): Collection =>
     new Proxy(collection, {
       get: (target, key) => {
@@ -28,10 +28,10 @@ function announcing(db: Db, at: (moment: 'before' | 'after') => Promise<void>): 
         if (typeof value !== 'function') return value;
         if (!writes.has(key)) return value.bind(target) as unknown;
         return async (...of: unknown[]): Promise<unknown> => {
-          await at('before');
-          const result: unknown = await value.apply(target, of);
-          await at('after');
-          return result;
+          const write = async (): Promise<unknown> => value.apply(target, of);
+          await at('before', write);
+          const result = await write();
+          return (await at('after', write)) ?? result;
         };
       },
     });
@@ -54,6 +54,22 @@ const update = Uint8Array.of(1, 2, 3);
 const long = noise(partBytesMax + 1_000);
 const next: Head = { upto: 9, sha256: sha256Of(update), parts: 2 };
 const sizes = [{ document, first: 5, last: 8, bytes: 3 }, { document, first: 5, last: 9, bytes: long.byteLength }]; // prettier-ignore
+
+const deletion: Omit<Write, 'write'> = {
+  before: async (store) => {
+    await store.putSegment(segmentOf(document, 0, 4, update));
+    await store.putSegment(segmentOf(document, 0, 3, long));
+    await putSnapshot(store, document, 2, noise(10));
+  },
+  ground: (store) => putSnapshot(store, document, next.upto, update, 2),
+  expectNoHole: async (store, when) => {
+    const head = await store.readHead(document);
+    if (head === undefined) throw new Error('there was a head');
+    expect(await readParts(store, document, head), when).toHaveProperty('parts');
+    // As readers do: what the head covers may be there in part.
+    expect((await store.readSegments(document, head.upto)).length, when).toBeGreaterThanOrEqual(head.upto < next.upto ? 2 : 0);
+  },
+};
 
 const writesOf: Readonly<Record<string, Write>> = {
   'a head that moves': {
@@ -86,27 +102,19 @@ const writesOf: Readonly<Record<string, Write>> = {
       expect((await store.readSegments(document, 0)).length, when).toBeGreaterThanOrEqual(covered);
     },
   },
-  'a deletion': {
-    before: async (store) => {
-      await store.putSegment(segmentOf(document, 0, 4, update));
-      await store.putSegment(segmentOf(document, 0, 3, long));
-      await putSnapshot(store, document, 2, noise(10));
-    },
-    ground: (store) => putSnapshot(store, document, next.upto, update, 2),
-    write: async (db) => {
-      const covered = { document, head: next, spared: [] };
-      const condemned = await condemn(db, covered, call);
-      if ((await readHead(db, document, call))?.upto === next.upto) await deleteCondemned(db, covered, condemned, call);
-    },
-    expectNoHole: async (store, when) => {
-      const head = await store.readHead(document);
-      if (head === undefined) throw new Error('there was a head');
-      expect(await readParts(store, document, head), when).toHaveProperty('parts');
-      // As readers do: what the head covers may be there in part.
-      expect((await store.readSegments(document, head.upto)).length, when).toBeGreaterThanOrEqual(head.upto < next.upto ? 2 : 0);
-    },
-  },
+  'a deletion': { ...deletion, write: (db) => retire(db, { document, head: next, spared: [] }, undefined) },
+  'a deletion of some at a time': { ...deletion, write: (db) => retire(db, { document, head: next, spared: [] }, 1) },
 }; // prettier-ignore
+
+/** Deletes what a head covers as `retireCovered` does, so much of each kind at a time. */
+async function retire(db: Db, covered: Covered, limit: number | undefined): Promise<void> {
+  const stands = async (): Promise<boolean> => (await readHead(db, covered.document, call))?.upto === covered.head.upto;
+  for (let isAll = false; !isAll && (await stands());) {
+    const condemned = await condemn(db, covered, call, limit);
+    if (await stands()) await deleteCondemned(db, covered, condemned, call);
+    isAll = !condemned.more;
+  }
+}
 
 /** One of so many pairs of moments is told, others for each moment: each tells eight megabytes anew. */
 const pairsEach = 5;
@@ -150,3 +158,26 @@ test.for(Object.keys(writesOf))('ST57: a database that is put back between any t
     }
   }
 }); // prettier-ignore
+
+test('ST56: a checkpoint that was moved, and put back before its answer came, goes on under another course', async ({ skip }) => {
+  const { url } = orSkip(skip, await mongodbForTests());
+  const client = await MongoClient.connect(url);
+  onTestFinished(async () => {
+    await client.db().dropDatabase();
+    await client.close();
+  });
+  const leftAt: LeftAt = new Map();
+  await moveCheckpoint(client.db(), { partition: 0, from: 0, to: 5, segments: [] }, leftAt, call);
+  const before = await backUp(url);
+  const courses = [(await readPosition(client.db(), 0, call)).course];
+  let writesLeft = 2; // the mark, and the move
+  const db = announcing(client.db(), async (moment, again) => {
+    if (moment === 'before' || --writesLeft !== 0) return undefined;
+    courses.push((await readPosition(client.db(), 0, call)).course);
+    await restore(url, before);
+    return again(); // as the driver does
+  });
+  expect(await moveCheckpoint(db, { partition: 0, from: 5, to: 9, segments: [] }, leftAt, call)).toBe(9);
+  courses.push((await readPosition(client.db(), 0, call)).course);
+  expect(courses.map((course) => courses.indexOf(course))).toEqual([0, 0, 2]);
+});

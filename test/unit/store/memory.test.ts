@@ -55,6 +55,22 @@ describe('ST18: the store in memory does what a simulation wants', () => {
     expect(await store.readSegments(document, 0)).toEqual([segmentOf(document, 0, 1)]);
   });
 
+  test('ST56: a checkpoint that is put back to where an adapter left it, while that one moves it on, goes on under another course', async () => {
+    const disk = createStoreDisk();
+    let atStep = (_step: string): void => {};
+    const store = createMemoryStore({ disk, step: (step, moment) => (moment === 'before' ? atStep(step) : undefined) });
+    await store.moveCheckpoint(0, 0, 5);
+    const left = structuredClone(disk);
+    const { course } = await store.readPosition(0);
+    let steps = 0;
+    atStep = (step) => {
+      if (step === 'moveCheckpoint' && ++steps === 3) Object.assign(disk, structuredClone(left)); // after the mark and the look
+    };
+    expect(await store.moveCheckpoint(0, 5, 9)).toBe(9);
+    expect(steps).toBe(6);
+    expect((await store.readPosition(0)).course).not.toBe(course);
+  });
+
   test('what is crashed changes nothing and settles nothing', async () => {
     const disk = createStoreDisk();
     const gate = Promise.withResolvers<void>();
