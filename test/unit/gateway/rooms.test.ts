@@ -345,7 +345,7 @@ test('GW110: a store that is put back while a document is read gives no document
   await elsewhere.append([record('a', 'stored '), record('a', 'lost ')]);
   await store.putSegment({ document: doc, first: 0, last: 0, update: updateOf('stored ') });
   await store.moveCheckpoint(0, 0, 1);
-  const before = structuredClone({ checkpoints: storeDisk.checkpoints, documents: storeDisk.documents });
+  const before = structuredClone(storeDisk);
   await store.putSegment({ document: doc, first: 1, last: 1, update: updateOf('lost ') });
   await store.moveCheckpoint(0, 1, 2);
   putBack = () => void Object.assign(storeDisk, before);
@@ -365,7 +365,7 @@ test('GW110: nor does one that has caught up again by the time that it was read'
   await elsewhere.append([record('a', 'stored '), record('a', 'lost ')]);
   await persister.putSegment({ document: doc, first: 0, last: 0, update: updateOf('stored ') });
   await persister.moveCheckpoint(0, 0, 1);
-  const before = structuredClone({ checkpoints: storeDisk.checkpoints, documents: storeDisk.documents });
+  const before = structuredClone(storeDisk);
   const catchUp = async (by: typeof persister): Promise<void> => {
     await by.putSegment({ document: doc, first: 1, last: 1, update: updateOf('lost ') });
     await by.moveCheckpoint(0, 1, 2);
