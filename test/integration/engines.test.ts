@@ -218,13 +218,12 @@ test('CL82: the stand-in’s oplog has the latest changes of mirrors, and a stre
   const inOplog = () => client.db('local').collection('oplog.rs').countDocuments();
   await mirrors.insertOne({ _id: 'a' });
   const stream = mirrors.watch();
-  const next = async (): Promise<ResumeToken> => (await stream.next())._id;
-  const first = next();
-  for (let i = 0; ; i++) {
-    await mirrors.updateOne({ _id: 'a' }, { $set: { value: i } });
-    if ((await Promise.race([first, undefined])) !== undefined) break;
-  }
-  const begun = await first;
+  const seen: ResumeToken[] = [];
+  const seesOne = stream.next().then(({ _id }) => void seen.push(_id));
+  // It may begin to watch at any time.
+  for (let i = 0; seen.length === 0; i++) await mirrors.updateOne({ _id: 'a' }, { $set: { value: i } });
+  await seesOne;
+  const [begun] = seen;
   await stream.close();
   await mirrors.updateOne({ _id: 'a' }, { $set: { value: 'later' } });
   const resumed = mirrors.watch([], { resumeAfter: begun });
