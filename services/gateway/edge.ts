@@ -7,7 +7,7 @@
 
 import uws from 'uWebSockets.js';
 import type { Channel, Connection, ConnectionEvents } from '#gateway/connection.ts';
-import { concatenate, copyOf } from '#shared/runtime/bytes.ts';
+import { concatenate, createCopying } from '#shared/runtime/bytes.ts';
 import type { Closing } from '#shared/wire/close-codes.ts';
 
 export type UpgradeRequest = {
@@ -72,6 +72,9 @@ type UserData = { readonly admitted: Admitted; socket: Socket | undefined; event
 
 /** Seconds without a sign of life after which a socket is dropped; pings go out before. */
 const idleTimeoutSeconds = 120;
+
+/** Messages are valid during the call alone. */
+const copyMessage = createCopying();
 
 class Socket implements Connection {
   #socket: uws.WebSocket<UserData> | undefined;
@@ -307,7 +310,7 @@ function listen(app: uws.TemplatedApp, parts: EdgeParts): Promise<Edge> {
       data.socket = new Socket(socket);
       data.events = data.admitted.attach(data.socket);
     },
-    message: (socket, message) => socket.getUserData().events?.message(copyOf(new Uint8Array(message))),
+    message: (socket, message) => socket.getUserData().events?.message(copyMessage(new Uint8Array(message))),
     drain: (socket) => socket.getUserData().events?.drained(),
     close: (socket) => {
       const data = socket.getUserData();

@@ -37,7 +37,7 @@ const mapIn = (stored: StoredValue | undefined): JsonMap => {
 
 /** A strong entity tag (RFC 9110 §8.8.3): a value has one text, and the tag names its bytes. */
 function represent(value: JsonValue): Representation {
-  const text = Buffer.from(formatJson(value), 'utf8');
+  const text = new TextEncoder().encode(formatJson(value)); // a Buffer goes to the other thread with all of the pool that it is in
   return { text, etag: `"${createHash('sha256').update(text).digest('base64url')}"` };
 }
 

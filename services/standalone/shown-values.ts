@@ -18,7 +18,11 @@ export type ShownValues = {
   readonly keep: (rev: Rev, shown: ShownNow) => void;
 };
 
-const bytesOf = ({ value, representation }: ShownNow): number => value.bytes.byteLength + representation.text.byteLength;
+/** About what one takes beside its bytes. */
+const entryBytes = 1024;
+
+const bytesOf = ({ value, representation }: ShownNow): number =>
+  entryBytes + value.bytes.byteLength + representation.text.byteLength;
 
 /** Remembers `bytesMax` of them at most, those that were asked for last. */
 export function createShownValues(bytesMax: number): ShownValues {

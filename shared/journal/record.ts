@@ -11,7 +11,7 @@ import * as decoding from 'lib0/decoding';
 import * as encoding from 'lib0/encoding';
 import { Buffer } from 'node:buffer';
 import { parseDocumentName } from '#shared/document/name.ts';
-import { copyOf } from '#shared/runtime/bytes.ts';
+import { createCopying } from '#shared/runtime/bytes.ts';
 import { decodeStored, storedKinds, writeKind, type Decoded } from '#shared/runtime/stored-kind.ts';
 import type { JournalRecord, UpdateRecord } from './journal.ts';
 
@@ -28,6 +28,8 @@ export function writeRecordHead(encoder: encoding.Encoder, record: JournalRecord
   }
 }
 
+const copyUpdate = createCopying();
+
 function readUpdateRecord(decoder: decoding.Decoder): UpdateRecord {
   const parsed = parseDocumentName(decoding.readVarString(decoder));
   if ('refusal' in parsed) throw new Error(parsed.refusal);
@@ -37,7 +39,7 @@ function readUpdateRecord(decoder: decoding.Decoder): UpdateRecord {
     origin: decoding.readVarString(decoder),
     author: decoding.readVarString(decoder),
     time: decoding.readVarUint(decoder),
-    update: copyOf(decoding.readVarUint8Array(decoder)), // else 20 bytes of update keep a batch of a megabyte alive
+    update: copyUpdate(decoding.readVarUint8Array(decoder)), // else 20 bytes of update keep a batch of a megabyte alive
   };
 }
 

@@ -1,3 +1,5 @@
+import { markAsUntransferable } from 'node:worker_threads';
+
 /** One array out of several, copying each byte once. An array and not a Buffer, whose `slice` would be a view. */
 export function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(parts.reduce((bytes, part) => bytes + part.byteLength, 0));
@@ -9,14 +11,28 @@ export function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffe
   return whole;
 }
 
-/** Up to here what is copied becomes a piece of Node's pool, of 8 KB: an ArrayBuffer of its own costs more than all else that is done with a keystroke. */
+/** Up to here what is copied becomes a part of a larger piece: an ArrayBuffer of its own costs more than all else that is done with a keystroke. */
 const pooledBytesMax = 1024;
+const pieceBytes = 8 * 1024;
 
-/** A copy, an array as well. A small one keeps its neighbours in the pool in memory. */
-export function copyOf(bytes: Uint8Array): Uint8Array {
-  if (bytes.byteLength > pooledBytesMax) return new Uint8Array(bytes);
-  const { buffer, byteOffset, byteLength } = Buffer.allocUnsafe(bytes.byteLength);
-  const copy = new Uint8Array(buffer, byteOffset, byteLength);
-  copy.set(bytes);
-  return copy;
+/**
+ * A way to copy, each time into an array. Small ones share a piece of memory, which stays for as long as one of them does. So what is kept for long is copied by another one than what is gone in a moment, and not
+ * into Node's own pool, in which everybody has his odds and ends.
+ */
+export function createCopying(): (bytes: Uint8Array) => Uint8Array {
+  let piece = new ArrayBuffer(0);
+  let at = 0;
+  return (bytes) => {
+    const { byteLength } = bytes;
+    if (byteLength > pooledBytesMax) return new Uint8Array(bytes);
+    if (at + byteLength > piece.byteLength) {
+      piece = new ArrayBuffer(pieceBytes);
+      markAsUntransferable(piece); // it would go with all that is in it
+      at = 0;
+    }
+    const copy = new Uint8Array(piece, at, byteLength);
+    copy.set(bytes);
+    at += byteLength;
+    return copy;
+  };
 }
