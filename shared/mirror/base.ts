@@ -16,7 +16,7 @@ export type SeenState = {
 };
 
 /** All updates of a state. */
-export const updatesOf = ({ updates, applied }: SeenState): readonly Uint8Array[] => [
+export const updatesOf = ({ updates, applied }: Pick<SeenState, 'updates' | 'applied'>): readonly Uint8Array[] => [
   ...updates,
   ...applied.map(({ update }) => update),
 ];

@@ -8,11 +8,11 @@
  */
 
 import type { DocumentName } from '#shared/document/name.ts';
-import type { Bookkeeping, Mirror, MirrorState, Remarks, StoredValue } from '#shared/store/mirrors.ts';
-import { readSnapshot } from './base.ts';
-import { hashOfValue, ownBookkeeping, remarksOf, sealed, versionOf } from './bookkeeping.ts';
+import { putInPlaceOf, type Bookkeeping, type MirrorState, type Remarks, type StoredValue } from '#shared/store/mirrors.ts';
+import { readSnapshot, updatesOf } from './base.ts';
+import { hashOfValue, remarksOf, sealed, versionOf } from './bookkeeping.ts';
 import { appliedTo, confirmed, isInDoubt } from './history.ts';
-import type { RewriteContext } from './rewrite.ts';
+import type { Found, RewriteContext } from './rewrite.ts';
 
 /** Whether the write that `state` says was about to be made may still come. `own`: what the mirror says of itself, undefined where there is none. */
 export const mayStillBeWritten = (state: MirrorState, own: Bookkeeping | undefined): boolean =>
@@ -23,43 +23,43 @@ export const mayStillBeWritten = (state: MirrorState, own: Bookkeeping | undefin
  */
 export type Fenced = 'fenced' | 'overtaken' | 'lost';
 
-/** Sees to it that it does not come. `mirror`: what was read, clean. Rejects as the stores do. */
+/** Sees to it that it does not come. `mirror` and `own`: what was read, clean. Rejects as the stores do. */
 export async function fence(
   document: DocumentName,
   state: MirrorState,
-  mirror: Mirror | undefined,
+  { mirror, own: found }: Pick<Found, 'mirror' | 'own'>,
   context: RewriteContext,
 ): Promise<Fenced> {
   const { mirrors, makeRev } = context;
-  const standing = await whatStands(document, state, mirror, context);
+  const standing =
+    mirror === undefined || found === undefined
+      ? await whatStood(document, state, context)
+      : { own: found, value: mirror.value, remarks: remarksOf(mirror) };
   if (standing === undefined) return 'lost';
   const { own, value, remarks } = standing;
   const fence = sealed(document, { ...own, rev: makeRev(), prev: own.rev }, hashOfValue(value));
   const contents = { value, inkstream: { ...fence, ...remarks } };
-  const isPut =
-    mirror === undefined
-      ? await mirrors.insertMirror(document, contents)
-      : await mirrors.replaceMirror(document, mirror.guard, mirror.value, contents);
-  const isSaid = isPut && (await mirrors.writeState(document, state.rev, confirmed(state, makeRev(), versionOf(fence))));
+  const isSaid =
+    (await putInPlaceOf(mirror, document, contents, mirrors)) &&
+    (await mirrors.writeState(document, state.rev, confirmed(state, makeRev(), versionOf(fence))));
   return isSaid ? 'fenced' : 'overtaken';
 }
 
 type Standing = { readonly own: Bookkeeping; readonly value: StoredValue; readonly remarks: Remarks };
 
-/** The mirror that is there; or the one that was there before, made anew. */
-async function whatStands(
+/** The mirror that was there, made anew. */
+async function whatStood(
   document: DocumentName,
   state: MirrorState,
-  mirror: Mirror | undefined,
   { store, work, roots }: RewriteContext,
 ): Promise<Standing | undefined> {
-  const own = mirror === undefined ? undefined : ownBookkeeping(document, mirror);
-  if (mirror !== undefined && own !== undefined) return { own, value: mirror.value, remarks: remarksOf(mirror) };
   const { before } = state;
   const applied = appliedTo(state, before.snapshot) ?? [];
-  const snapshot = await readSnapshot(store, document, before.snapshot);
-  if (snapshot === undefined) return undefined;
-  const updates = [...snapshot, ...applied.map(({ update }) => update)];
-  const { value, omitted, unrepresented } = await work.show({ updates, roots: roots(document) });
+  const updates = await readSnapshot(store, document, before.snapshot);
+  if (updates === undefined) return undefined;
+  const { value, omitted, unrepresented } = await work.show({
+    updates: updatesOf({ updates, applied }),
+    roots: roots(document),
+  });
   return { own: { ...before, applied, omitted }, value, remarks: { refused: [], unrepresented } };
 }

@@ -20,6 +20,7 @@ import type { DocumentName } from '#shared/document/name.ts';
 import type { RootKinds } from '#shared/document/json/roots.ts';
 import {
   emptySnapshot,
+  putInPlaceOf,
   sameSnapshot,
   type Bookkeeping,
   type Mirror,
@@ -60,7 +61,8 @@ export type Rewritten =
    */
   | { readonly kind: 'not-now'; readonly why: 'edited' | 'behind' | 'no-head' | 'overtaken' };
 
-type Found = {
+/** What was read of a document. `own`: what the mirror says of itself. */
+export type Found = {
   readonly state: MirrorState | undefined;
   readonly mirror: Mirror | undefined;
   readonly own: Bookkeeping | undefined;
@@ -80,7 +82,7 @@ export async function rewriteMirror(document: DocumentName, context: RewriteCont
   }
 
   if (state !== undefined && mayStillBeWritten(state, own)) {
-    const fenced = await fence(document, state, mirror, context);
+    const fenced = await fence(document, state, { mirror, own }, context);
     if (fenced === 'overtaken') return { kind: 'not-now', why: 'overtaken' };
     if (fenced === 'fenced') return rewriteMirror(document, context);
   }
@@ -132,11 +134,7 @@ async function write(
   const isHead = standing !== undefined && sameSnapshot(standing, head);
   const remarks: Remarks = { refused, unrepresented };
   const contents = { value, inkstream: { ...next, ...remarks } };
-  const isWritten =
-    isHead &&
-    (mirror === undefined
-      ? await mirrors.insertMirror(document, contents)
-      : await mirrors.replaceMirror(document, mirror.guard, mirror.value, contents));
+  const isWritten = isHead && (await putInPlaceOf(mirror, document, contents, mirrors));
   const stands = isWritten ? versionOf(next) : before;
   // Where the state is not what was written the store was put back in between, perhaps without the snapshot that the mirror names now: so it is written again at once.
   const isSaid = await mirrors.writeState(document, writing.rev, confirmed(writing, makeRev(), stands));

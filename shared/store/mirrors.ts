@@ -168,3 +168,14 @@ export type MirrorStore = {
 
   readonly close: () => Promise<void>;
 };
+
+/** Writes a mirror where what was read still stands, or nothing, where there was none. */
+export const putInPlaceOf = (
+  read: Mirror | undefined,
+  document: DocumentName,
+  contents: MirrorContents,
+  mirrors: MirrorStore,
+): Promise<boolean> =>
+  read === undefined
+    ? mirrors.insertMirror(document, contents)
+    : mirrors.replaceMirror(document, read.guard, read.value, contents);
