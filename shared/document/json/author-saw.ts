@@ -7,7 +7,7 @@
  * in a sentence takes several away, and by chance there are a few in a hundred). Else he saw the earlier one, or took most of it out again; and what people typed is not deleted on a guess.
  */
 
-import { textDifferences } from './text-diff.ts';
+import { plainDifferences } from './text-diff.ts';
 import { canonicalText, isList, isMap, type JsonMap, type JsonValue } from './value.ts';
 
 /** How much a piece has to say, and what a UTF-16 unit says at least, in bits: a letter of an alphabet little, an ideograph as much as a word. */
@@ -36,8 +36,6 @@ function contentOf(value: JsonValue): string {
   return keys.map((key) => contentOf(value.get(key) ?? null)).join(separator);
 }
 
-const withoutInsets = (text: string) => ({ text, insets: new Map<number, number>() });
-
 /** A piece of what came, in one or several ways, of which one is enough. */
 type Piece = readonly string[];
 
@@ -58,8 +56,7 @@ function* piecesOf(text: string, from: number, to: number): Generator<Piece> {
 
 /** Pieces of what came from `before` to `after`, as far as `before` does not have them anyway. */
 function* piecesThatCame(before: string, after: string): Generator<Piece> {
-  const whole = { baseFrom: 0, baseTo: before.length, valueFrom: 0, valueTo: after.length };
-  const hunks = textDifferences(withoutInsets(before), withoutInsets(after), whole, { steps: stepsMax });
+  const hunks = plainDifferences(before, after, { steps: stepsMax });
   const changes = hunks.filter(({ valueFrom, valueTo }) => valueTo > valueFrom);
   let pieces = 0;
   for (const { valueFrom, valueTo } of changes.toSorted((a, b) => b.valueTo - b.valueFrom - (a.valueTo - a.valueFrom))) {

@@ -16,18 +16,15 @@ import { inside, type Place } from './place.ts';
 import { refuse, type Planning } from './planning.ts';
 import { insetKind } from './read.ts';
 import { stringOf, type Inset, type Run } from './runs.ts';
-import { insetUnit, textDifferences, type FlatText } from './text-diff.ts';
+import { insetUnit, plainDifferences, textDifferences, type FlatText } from './text-diff.ts';
 import { canonicalText, equalJson, isMap, noEntries, type JsonMap, type JsonValue } from './value.ts';
-
-const noInsets: ReadonlyMap<number, number> = new Map();
 
 /** Plans that the characters of `text` are those of `value`; insets and formats stay. */
 export function planString(text: Y.Text, base: readonly Run[], value: string, planning: Planning): void {
   const old = stringOf(base);
   if (old === value) return;
   const insets = insetPlaces(base);
-  const whole = { baseFrom: 0, baseTo: old.length, valueFrom: 0, valueTo: value.length };
-  const hunks = textDifferences({ text: old, insets: noInsets }, { text: value, insets: noInsets }, whole, planning.budget);
+  const hunks = plainDifferences(old, value, planning.budget);
   for (const { baseFrom, baseTo, valueFrom, valueTo } of hunks.toReversed()) {
     const inner = insets.filter((at) => at > baseFrom && at < baseTo);
     const before = insets.filter((at) => at < baseFrom || (at === baseFrom && baseTo > baseFrom)).length;

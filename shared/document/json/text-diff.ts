@@ -29,6 +29,14 @@ export function textDifferences(base: FlatText, value: FlatText, region: Hunk, b
   return hunks;
 }
 
+const noInsets: ReadonlyMap<number, number> = new Map();
+
+/** The same of whole texts without insets. */
+export function plainDifferences(base: string, value: string, budget: Budget): readonly Hunk[] {
+  const whole = { baseFrom: 0, baseTo: base.length, valueFrom: 0, valueTo: value.length };
+  return textDifferences({ text: base, insets: noInsets }, { text: value, insets: noInsets }, whole, budget);
+}
+
 type Tokens = { readonly ids: Int32Array; readonly ends: Int32Array };
 type Split = (text: FlatText, from: number, to: number, words: Map<string, number>, budget: Budget) => Tokens;
 
