@@ -152,7 +152,12 @@ export class MirrorQueue {
   /** As many of those that are due as may be begun now. */
   #nextRound(): readonly DocumentName[] {
     const room = (this.#context.isBehind() ? 1 : this.#atOnce) - this.#writing.size;
-    return [...this.#due].filter((document) => !this.#writing.has(document)).slice(0, Math.max(0, room));
+    const round: DocumentName[] = [];
+    for (const document of this.#due) {
+      if (round.length >= room) break;
+      if (!this.#writing.has(document)) round.push(document);
+    }
+    return round;
   }
 
   #begin(document: DocumentName): Promise<void> {
