@@ -4,12 +4,11 @@ import * as Y from 'yjs';
 
 import { canonicalText, isMap } from '#shared/document/json/value.ts';
 import type { DocumentName } from '#shared/document/name.ts';
-import { isClean, ownBookkeeping } from '#shared/mirror/bookkeeping.ts';
 import { decodeValue } from '#shared/store/mirror-values.ts';
 
 import { jsonOf } from './contents.ts';
 import { document, other, type Scene } from './scene.ts';
-import { updatesOf, type World } from './world.ts';
+import { cleanBookkeeping, updatesOf, type World } from './world.ts';
 
 /** Everything that is wrong, in words. `edits`: how many times programs did something to the mirror. */
 export function complaintsAbout(scene: Scene, edits: number): readonly string[] {
@@ -59,9 +58,7 @@ function judgeMirror(world: World, name: DocumentName, value: ReturnType<typeof 
   }
   const { inkstream } = stored;
   if (inkstream === undefined || inkstream instanceof Uint8Array) return [...wrong, `the mirror of ${name} has no field of ours`];
-  const mirror = { value: stored.value, inkstream, guard: { kind: 'missing' } as const, roomBytes: Infinity };
-  const own = ownBookkeeping(name, mirror);
-  if (own === undefined || !isClean(name, mirror, own)) wrong.push(`the mirror of ${name} is not clean`);
+  if (cleanBookkeeping(name, stored) === undefined) wrong.push(`the mirror of ${name} is not clean`);
   if (world.mirrors.states.get(name)?.next.intent !== undefined) wrong.push(`an intent of ${name} is open`);
   return wrong;
 }

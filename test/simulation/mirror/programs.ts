@@ -2,14 +2,13 @@
 
 import { isMap, type JsonMap } from '#shared/document/json/value.ts';
 import type { DocumentName } from '#shared/document/name.ts';
-import { isClean, ownBookkeeping } from '#shared/mirror/bookkeeping.ts';
 import { sameSnapshot } from '#shared/store/mirrors.ts';
 import type { MirrorOnDisk } from '#shared/store/memory-mirrors.ts';
 import { decodeValue, encodeValue } from '#shared/store/mirror-values.ts';
 
 import { jsonOf, sitesIn, withAt, withLetters, writtenBeginning } from './contents.ts';
 import type { Ledger } from './ledger.ts';
-import { updatesOf, type World } from './world.ts';
+import { cleanBookkeeping, updatesOf, type World } from './world.ts';
 
 export type ProgramKind =
   | 'insert' // a mirror where there never was one
@@ -84,11 +83,9 @@ export function createPrograms(world: World, document: DocumentName, other: Docu
     return changed;
   };
   /** Whether this is a mirror as we once wrote it, which somebody has put back: nobody can tell that he edited it, where that made it so again. */
-  const isAsItOnceWas = ({ value, inkstream }: MirrorOnDisk): boolean => {
-    if (inkstream === undefined || inkstream instanceof Uint8Array) return false;
-    const mirror = { value, inkstream, guard: { kind: 'missing' } as const, roomBytes: Infinity };
-    const own = ownBookkeeping(document, mirror);
-    return own !== undefined && own.rev !== states.get(document)?.next.rev && isClean(document, mirror, own);
+  const isAsItOnceWas = (mirror: MirrorOnDisk): boolean => {
+    const own = cleanBookkeeping(document, mirror);
+    return own !== undefined && own.rev !== states.get(document)?.next.rev;
   };
   const put = (how: string, value: JsonMap | undefined, inkstream: MirrorOnDisk['inkstream']): true => {
     const written = { value: encodeValue(value ?? 7), inkstream };

@@ -8,9 +8,10 @@ import { JournalUnavailable } from '#shared/journal/journal.ts';
 import { createJournalDisk, createMemoryJournal, type JournalDisk } from '#shared/journal/memory.ts';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
-import { createMemoryMirrors, createMirrorDisk, type MirrorDisk } from '#shared/store/memory-mirrors.ts';
+import { isClean, ownBookkeeping } from '#shared/mirror/bookkeeping.ts';
+import { createMemoryMirrors, createMirrorDisk, type MirrorDisk, type MirrorOnDisk } from '#shared/store/memory-mirrors.ts';
 import { createMemoryStore, createStoreDisk, type StoreDisk } from '#shared/store/memory.ts';
-import type { MirrorStore } from '#shared/store/mirrors.ts';
+import type { Bookkeeping, MirrorStore } from '#shared/store/mirrors.ts';
 import { StoreUnavailable, type Store } from '#shared/store/store.ts';
 import type { Random } from '#test/simulation/rooms/random.ts';
 
@@ -66,6 +67,14 @@ function noteAppended(world: World): void {
 
 export const updatesOf = (world: World, document: DocumentName): readonly Uint8Array[] =>
   world.appended.filter((record) => record.document === document).map(({ update }) => update);
+
+/** What a mirror says of itself, where that is its own and nobody has edited it. */
+export function cleanBookkeeping(document: DocumentName, { value, inkstream }: MirrorOnDisk): Bookkeeping | undefined {
+  if (inkstream === undefined || inkstream instanceof Uint8Array) return undefined;
+  const mirror = { value, inkstream, guard: { kind: 'missing' } as const, roomBytes: Infinity };
+  const own = ownBookkeeping(document, mirror);
+  return own !== undefined && isClean(document, mirror, own) ? own : undefined;
+}
 
 /** Appends at once, as a gateway whose append has succeeded. */
 export async function appendTyped(world: World, document: DocumentName, update: Uint8Array): Promise<void> {
