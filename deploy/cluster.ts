@@ -13,6 +13,7 @@ import { dockerAtHand, startContainers, stopContainers } from '#deploy/compose.t
 import { isAnyRunning, startCluster, stopCluster } from '#deploy/native/cluster.ts';
 import { variableName } from '#shared/runtime/config.ts';
 import { lockDirectory } from '#shared/runtime/directory-lock.ts';
+import { reasonOf } from '#shared/runtime/reason.ts';
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
@@ -95,7 +96,7 @@ async function main(words: readonly string[]): Promise<number> {
     }
     return 0;
   } catch (error) {
-    say(error instanceof Error ? error.message : String(error));
+    say(reasonOf(error));
     return 1;
   }
 }

@@ -30,7 +30,7 @@ export async function archiveClasses(jars: Jars): Promise<readonly string[]> {
 const archive = (program: JavaProgram, jars: Jars, start: Start): Promise<string | undefined> =>
   write(archiveFile(program, jars), start).then(
     () => undefined,
-    (error: unknown) => `${program}: ${error instanceof Error ? error.message : String(error)}`,
+    (error: unknown) => `${program}: ${reasonOf(error)}`,
   );
 
 async function write(file: string, start: Start): Promise<void> {
@@ -60,3 +60,5 @@ async function sync(file: string): Promise<void> {
     await written.close();
   }
 }
+
+import { reasonOf } from '#shared/runtime/reason.ts';

@@ -18,6 +18,7 @@ import type { DocumentName } from '#shared/document/name.ts';
 import type { Scanned } from '#shared/document/scan.ts';
 import type { Appended, Journal, JournalRecord } from '#shared/journal/journal.ts';
 import type { Clock, Timer } from '#shared/runtime/clock.ts';
+import { reasonOf } from '#shared/runtime/reason.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 
 /** A room as the appender sees it. */
@@ -214,7 +215,7 @@ export class Appender {
 
   #failed(attempt: Attempt, error: unknown): void {
     this.#parts.onFailed();
-    this.#failure = error instanceof Error ? error.message : String(error);
+    this.#failure = reasonOf(error);
     this.#parts.logger.warn(
       { error: String(error), records: attempt.records.length, tries: attempt.tries },
       'append failed, trying again',

@@ -10,6 +10,7 @@
 import type { Journal, Offset, Partition } from '#shared/journal/journal.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
 import { gaugeFrom, type Registry } from '#shared/runtime/metrics.ts';
+import { reasonOf } from '#shared/runtime/reason.ts';
 import type { Store } from '#shared/store/store.ts';
 
 export type StorageWatchParts = {
@@ -40,7 +41,7 @@ const look = <T>(ask: () => Promise<T>): Promise<{ readonly found: T | undefined
     (found) => ({ found, seen: fine }),
     (error: unknown) => ({
       found: undefined,
-      seen: { ok: false, reason: error instanceof Error ? error.message : String(error) },
+      seen: { ok: false, reason: reasonOf(error) },
     }),
   );
 

@@ -32,7 +32,7 @@ export function compactOrBlame(input: CompactionInput, compact: Compact): Compac
     return {
       kind: 'threw',
       culprit: findCulprit(input.updates, compact),
-      reason: error instanceof Error ? error.message : String(error),
+      reason: reasonOf(error),
     };
   }
 }
@@ -52,3 +52,5 @@ function findCulprit(updates: readonly Uint8Array[], compact: Compact): number {
   }
   return bad - 1;
 }
+
+import { reasonOf } from '#shared/runtime/reason.ts';

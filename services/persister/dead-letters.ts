@@ -14,6 +14,7 @@ import { openKafka } from '#shared/journal/kafka.ts';
 import { systemClock } from '#shared/runtime/clock.ts';
 import { readSettings } from '#shared/runtime/config.ts';
 import { runProgram } from '#shared/runtime/program.ts';
+import { reasonOf } from '#shared/runtime/reason.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 
 import { type PersisterConfig, persisterServiceSettings } from './config.ts';
@@ -49,7 +50,7 @@ function readCommand(words: readonly string[]): Command | { readonly faults: rea
     if (name === 'replay' && isChosen === (values.all === true)) return { faults: ['say which letters, or --all', usage] };
     return { name, selection, withBytes: values.bytes === true };
   } catch (error) {
-    return { faults: [error instanceof Error ? error.message : String(error), usage] };
+    return { faults: [reasonOf(error), usage] };
   }
 }
 

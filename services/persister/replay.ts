@@ -10,6 +10,7 @@ import { mergeUpdates } from '#shared/document/merge.ts';
 import type { DeadLetter, DeadLetterTopic } from '#shared/journal/dead-letter.ts';
 import type { Journal, JournalRecord, Offset, Partition } from '#shared/journal/journal.ts';
 import { decodeRecord } from '#shared/journal/record.ts';
+import { reasonOf } from '#shared/runtime/reason.ts';
 import { type Decoded, describeRefusal } from '#shared/runtime/stored-kind.ts';
 
 /** Which letters are meant: those to which all of it applies. */
@@ -90,7 +91,7 @@ function recordIn(letter: DeadLetter, now: number): { readonly record: JournalRe
   try {
     mergeUpdates([record.value.update]);
   } catch (error) {
-    return { kind: 'refused', reason: error instanceof Error ? error.message : String(error) };
+    return { kind: 'refused', reason: reasonOf(error) };
   }
   return { record: record.value };
 }

@@ -10,6 +10,7 @@
 
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Offset } from '#shared/journal/journal.ts';
+import { reasonOf } from '#shared/runtime/reason.ts';
 import type { Segment } from '#shared/store/store.ts';
 
 import type { DocumentRecords } from './intake.ts';
@@ -92,7 +93,7 @@ function mergeOrBisect(updates: readonly Uint8Array[], run: Run, merge: MergeUpd
     } catch (error) {
       if (isOutOfMemory(error)) throw error;
       if (to - from === 1) {
-        culprits.push({ index: from, reason: error instanceof Error ? error.message : String(error) });
+        culprits.push({ index: from, reason: reasonOf(error) });
         return base;
       }
       const middle = (from + to) >> 1;

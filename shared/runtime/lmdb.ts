@@ -19,6 +19,7 @@ import { open, type RangeOptions, type RootDatabase } from 'lmdb';
 import { systemClock, type Clock } from './clock.ts';
 import { lockDirectory, type DirectoryLock } from './directory-lock.ts';
 import { groupCommits } from './group-commit.ts';
+import { reasonOf } from './reason.ts';
 
 /** A put, or a deletion where `value` is undefined. Neither array may be written to until the commit is done. */
 export type Write = { readonly key: Uint8Array; readonly value: Uint8Array | undefined };
@@ -122,7 +123,7 @@ function makeDirectory(directory: string): void {
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
     if (created !== undefined) syncDirectory(dirname(created));
   } catch (error) {
-    throw new EnvironmentUnavailable(`the data directory ${directory} can't be used: ${messageOf(error)}`, { cause: error });
+    throw new EnvironmentUnavailable(`the data directory ${directory} can't be used: ${reasonOf(error)}`, { cause: error });
   }
 }
 
@@ -133,13 +134,11 @@ function syncDirectory(directory: string): void {
   closeSync(descriptor);
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
 /** Why a commit failed, in LMDB's words; lmdb-js keeps the cause in a promise of its own. */
 async function causeOf(error: unknown): Promise<string> {
   const cause = (error as { readonly commitError?: Promise<never> }).commitError;
   const last = cause === undefined ? error : await cause.catch((reason: unknown) => reason);
-  return messageOf(last);
+  return reasonOf(last);
 }
 
 /**
@@ -292,7 +291,7 @@ function transact(
     try {
       freeBytes = freeBytesOf(directory); // fails where the directory was removed, and LMDB would write on, for nobody
     } catch (error) {
-      return rejectAll(group, messageOf(error), error);
+      return rejectAll(group, reasonOf(error), error);
     }
     if (broken !== undefined) return rejectAll(group, '', undefined);
     const { decided, writes } = decideAll(group, freeBytes);
@@ -300,7 +299,7 @@ function transact(
       if (writes.length > 0) await writeInTime(writes);
     } catch (error) {
       const requests = decided.map(({ request }) => request);
-      return rejectAll(requests, `${messageOf(error)}, with ${freeBytes} bytes of disk free before`, error);
+      return rejectAll(requests, `${reasonOf(error)}, with ${freeBytes} bytes of disk free before`, error);
     }
     for (const { request, result } of decided) request.resolve(result);
   };
@@ -327,14 +326,14 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
   try {
     lock = await lockDirectory(directory);
   } catch (error) {
-    throw new EnvironmentUnavailable(messageOf(error), { cause: error });
+    throw new EnvironmentUnavailable(reasonOf(error), { cause: error });
   }
   try {
     refuseIfNoRoom(directory);
     database = openDatabase(directory, mapBytesMax);
   } catch (error) {
     await lock.release();
-    throw new EnvironmentUnavailable(`the database in ${directory} can't be opened: ${messageOf(error)}`, { cause: error });
+    throw new EnvironmentUnavailable(`the database in ${directory} can't be opened: ${reasonOf(error)}`, { cause: error });
   }
   const transactions = transact(database, directory, { diskReserveBytes, commitMsMax, clock });
   const commits = groupCommits(transactions.commit, commitIntervalMs, clock);
@@ -348,7 +347,7 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
     try {
       return look();
     } catch (error) {
-      throw new EnvironmentUnavailable(`${directory} can't be read: ${messageOf(error)}`, { cause: error });
+      throw new EnvironmentUnavailable(`${directory} can't be read: ${reasonOf(error)}`, { cause: error });
     }
   };
 

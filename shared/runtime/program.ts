@@ -7,6 +7,7 @@
 
 import { endOnSignal, onUncaught } from './shutdown.ts';
 import { createLogger, type Logger, type logLevels } from './telemetry.ts';
+import { reasonOf } from './reason.ts';
 
 /** Thrown where settings turn out to be wrong only once something else is known; a line each. */
 export class FaultySettings extends Error {
@@ -47,7 +48,7 @@ export async function runProgram<Config extends { readonly logLevel: (typeof log
   try {
     await run(read.config, logger);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = reasonOf(error);
     if (error instanceof FaultySettings) logger.fatal({ faults: error.faults }, message);
     else logger.fatal({ error: error instanceof Error ? error.stack : message }, message);
     process.exit(error instanceof FaultySettings ? 2 : 1);

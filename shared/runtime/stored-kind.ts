@@ -13,6 +13,7 @@
 
 import * as decoding from 'lib0/decoding';
 import * as encoding from 'lib0/encoding';
+import { reasonOf } from './reason.ts';
 
 /** Never valid in UTF-8, so neither JSON nor any other text is taken for ours. */
 const mark = 0xf6;
@@ -92,6 +93,6 @@ export function decodeStored<T>(bytes: Uint8Array, kind: StoredKind, readFields:
     if (decoding.hasContent(decoder)) return { kind: 'unreadable', reason: `${kind.name}: bytes are left over at the end` };
     return { kind: 'decoded', value };
   } catch (error) {
-    return { kind: 'unreadable', reason: `${kind.name}: ${error instanceof Error ? error.message : String(error)}` };
+    return { kind: 'unreadable', reason: `${kind.name}: ${reasonOf(error)}` };
   }
 }

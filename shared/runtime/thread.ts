@@ -11,6 +11,7 @@
 import { parentPort, type Transferable, Worker } from 'node:worker_threads';
 
 import type { Clock, Timer } from './clock.ts';
+import { reasonOf } from './reason.ts';
 
 export type ThreadLimits = {
   /** How long one answer may take, in milliseconds. */
@@ -37,8 +38,6 @@ export type Thread<Q, A> = {
   /** Ends what is under way, and lets go of everything. */
   readonly end: () => Promise<void>;
 };
-
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function startWorker(name: string, entry: URL, { heapMbMax }: ThreadLimits, gone: (reason: string) => void): Worker {
   const worker = new Worker(entry, { name, resourceLimits: { maxOldGenerationSizeMb: heapMbMax } });

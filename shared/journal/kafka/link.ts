@@ -20,6 +20,7 @@
 
 import { JournalUnavailable, type Offset, type Partition } from '#shared/journal/journal.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
+import { reasonOf } from '#shared/runtime/reason.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { type BrokerAddress, closeBroker, connectBroker, isWhole, type KafkaConnection, parseAddress } from './connection.ts';
 import { firstAnswer } from './first-answer.ts';
@@ -55,9 +56,7 @@ type Node = {
 const nameOf = ({ host, port }: BrokerAddress): string => `${host}:${port}`;
 
 const unavailable = (error: unknown): JournalUnavailable =>
-  error instanceof JournalUnavailable
-    ? error
-    : new JournalUnavailable(`Kafka: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  error instanceof JournalUnavailable ? error : new JournalUnavailable(`Kafka: ${reasonOf(error)}`, { cause: error });
 
 export class Link {
   readonly #parts: LinkParts;

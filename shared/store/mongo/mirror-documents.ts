@@ -9,6 +9,7 @@
  */
 
 import type { DocumentName } from '#shared/document/name.ts';
+import { reasonOf } from '#shared/runtime/reason.ts';
 import { describeRefusal, storedKinds } from '#shared/runtime/stored-kind.ts';
 import type {
   AppliedUpdate,
@@ -203,7 +204,7 @@ function stateIn<T>(document: DocumentName, bytes: Buffer, read: (fields: Stored
   try {
     return read(fields);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     throw new StoreCorrupt(describeRefusal({ kind: 'unreadable', reason }, nameOfState(document)));
   }
 }

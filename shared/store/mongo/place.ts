@@ -70,6 +70,8 @@ export function clientFor(url: string, options: MongoClientOptions): { readonly 
     return { client: new MongoClient(url, options), place: { name: `${hosts}/${database}`, database, redact } };
   } catch (error) {
     // No cause: it may hold the URL.
-    throw refuse(`is malformed (${redact(error instanceof Error ? error.message : String(error))})`);
+    throw refuse(`is malformed (${redact(reasonOf(error))})`);
   }
 }
+
+import { reasonOf } from '#shared/runtime/reason.ts';

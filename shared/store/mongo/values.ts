@@ -9,6 +9,7 @@
 import { Binary } from 'mongodb';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { JournalIdentity, Offset, Partition } from '#shared/journal/journal.ts';
+import { reasonOf } from '#shared/runtime/reason.ts';
 import { storedKinds, type Decoded, type Refusal, type StoredKind } from '#shared/runtime/stored-kind.ts';
 import type { Head, Position, SegmentId, SnapshotId } from '../store.ts';
 
@@ -51,7 +52,7 @@ export function decodeFields<T>(fields: Fields, kind: StoredKind, read: (fields:
   try {
     return { kind: 'decoded', value: read(fields) };
   } catch (error) {
-    return { kind: 'unreadable', reason: `${kind.name}: ${error instanceof Error ? error.message : String(error)}` };
+    return { kind: 'unreadable', reason: `${kind.name}: ${reasonOf(error)}` };
   }
 }
 
