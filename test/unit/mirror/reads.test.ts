@@ -1,0 +1,70 @@
+/**
+ * The state is read before the mirror. The other way round, what was written between the two reads would give an old mirror with a new state: the write to the state would not miss, the one to the mirror would, and
+ * the state would say that what stands is what stood before.
+ */
+
+import { expect, test } from 'vitest';
+
+import { takeEdit } from '#changefeed/translate.ts';
+import { refreshMirror } from '#persister/mirror.ts';
+import type { MirrorStore } from '#shared/store/mirrors.ts';
+
+import { createMirrorWorld, document } from './mirror-world.ts';
+
+type World = ReturnType<typeof createMirrorWorld>;
+
+const textOf = (text: string): ReadonlyMap<string, string> => new Map([['text', text]]);
+
+/** The same mirrors for somebody who reads one of the two, then nothing for a while in which `happens`, and then the other. */
+function readSlowly(mirrors: MirrorStore, happens: () => Promise<unknown>): MirrorStore {
+  let reads = 0;
+  const slowly = async <T>(read: () => Promise<T>): Promise<T> => {
+    const found = await read();
+    if (++reads === 1) await happens();
+    return found;
+  };
+  return {
+    ...mirrors,
+    readState: (name) => slowly(() => mirrors.readState(name)),
+    readMirror: (name) => slowly(() => mirrors.readMirror(name)),
+  };
+}
+
+async function typed(world: World, text: string): Promise<void> {
+  await world.type((doc) => doc.getText('text').insert(doc.getText('text').length, text));
+  await world.flush();
+}
+
+/** A program replaces what the mirror shows now, without our field, and that is taken in. */
+async function replaced(world: World): Promise<void> {
+  const shown = world.value();
+  const text = shown instanceof Map ? String(shown.get('text')) : '';
+  world.replace(textOf(`${text}, and more`));
+  await world.takeAll();
+  expect(world.json()).toEqual(textOf(`${text}, and more`));
+}
+
+test('MI34: a persister that is overtaken between its two reads says nothing about what stands', async () => {
+  const world = createMirrorWorld();
+  await typed(world, 'one');
+  await world.refresh();
+  await typed(world, ' two');
+  const mirrors = readSlowly(world.mirrors, world.refresh);
+  expect(await refreshMirror(document, { ...world.rewriteContext, mirrors })).toEqual({ kind: 'not-now', why: 'overtaken' });
+  expect(world.value()).toEqual(textOf('one two'));
+  await replaced(world);
+});
+
+test('MI8: nor does a changefeed', async () => {
+  const world = createMirrorWorld();
+  await typed(world, 'one');
+  await world.refresh();
+  world.write(textOf('one and'));
+  const mirrors = readSlowly(world.mirrors, async () => {
+    await world.takeAll();
+    await typed(world, ' two');
+    await world.refresh();
+  });
+  await takeEdit(document, { ...world.takeContext, mirrors });
+  await replaced(world);
+});
