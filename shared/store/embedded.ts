@@ -2,7 +2,7 @@
  * The store on one disk (LMDB), beside the journal in the same directory, so that a flush of the persister and the appends of
  * that moment share a sync.
  *
- *     's' name 00 first last             →  segment            names have no control characters: 00 ends them
+ *     's' name 00 last first             →  segment            names have no control characters: 00 ends them
  *     'p' name 00 upto sha256 part       →  snapshot part      sha256 as its 32 bytes
  *     'h' name                           →  head
  *     'c' partition                      →  checkpoint
@@ -10,6 +10,9 @@
  *
  * The longest name makes a key of 570 bytes; LMDB takes 1,978. What depends on what is stored (insert if absent, move forward
  * only) is decided when the transaction begins, so that two callers never decide on the same state.
+ *
+ * Segments are wanted from an offset on, and those that a head covers stay for a minute: in a document that is changed and asked for a hundred times a second they are thousands, and to pass over them each
+ * time would be most of the work. They may overlap, so in the order of where they begin one that is wanted may stand anywhere. By where they end, all that are wanted stand together.
  *
  * A document that could not be compacted for a day has a hundred thousand segments, and to read or to delete them all at once
  * would be seconds in which nobody in this process is served. So reading lets others run every few ms, within one view of the
@@ -51,19 +54,27 @@ export type EmbeddedStoreOptions = {
 };
 
 const bindingKey = keyOf('B');
-const segmentKey = ({ document, first, last }: SegmentId): Uint8Array => keyOf('s', document, '\0', first, last);
+const segmentKey = ({ document, first, last }: SegmentId): Uint8Array => keyOf('s', document, '\0', last, first);
 const snapshotPrefix = ({ document, upto, sha256 }: SnapshotId): Uint8Array =>
   keyOf('p', document, '\0', upto, Buffer.from(sha256, 'hex'));
 const headKey = (document: DocumentName): Uint8Array => keyOf('h', document);
-const rangeOf = (kind: 's' | 'p', document: DocumentName): KeyRange => ({
-  from: keyOf(kind, document, '\0'),
-  below: keyOf(kind, document, '\x01'),
+const snapshotsOf = (document: DocumentName): KeyRange => ({
+  from: keyOf('p', document, '\0'),
+  below: keyOf('p', document, '\x01'),
+});
+const segmentsFrom = (document: DocumentName, from: Offset): KeyRange => ({
+  from: keyOf('s', document, '\0', from),
+  below: keyOf('s', document, '\x01'),
+});
+const segmentsBelow = (document: DocumentName, upto: Offset): KeyRange => ({
+  from: keyOf('s', document, '\0'),
+  below: keyOf('s', document, '\0', upto),
 });
 
 const segmentIdIn = (document: DocumentName, key: Uint8Array): SegmentId => ({
   document,
-  first: numberInKey(key, -2 * keyNumberBytes),
-  last: numberInKey(key, -keyNumberBytes),
+  first: numberInKey(key, -keyNumberBytes),
+  last: numberInKey(key, -2 * keyNumberBytes),
 });
 
 const sha256Bytes = 32;
@@ -110,8 +121,8 @@ export function openEmbeddedStore(environment: Environment, options: EmbeddedSto
     attempt(() => environment.commit(decide, { releases }));
   const insert = (key: Uint8Array, encode: () => Uint8Array): Promise<void> =>
     commit((view) => ({ writes: view.has(key) ? [] : [{ key, value: encode() }], result: undefined }));
-  /** Deletes the keys of a range that are `doomed`, at most `atOnce` in one transaction. */
-  const remove = async (range: KeyRange, atOnce: number, doomed: (key: Uint8Array) => boolean): Promise<void> => {
+  /** Deletes the keys of a range that are `doomed`, all if it does not say, at most `atOnce` in one transaction. */
+  const remove = async (range: KeyRange, atOnce: number, doomed: (key: Uint8Array) => boolean = () => true): Promise<void> => {
     for (let { from } = range; ;) {
       const keys: Uint8Array[] = [];
       for (const key of environment.keys({ ...range, from })) {
@@ -126,19 +137,22 @@ export function openEmbeddedStore(environment: Environment, options: EmbeddedSto
   };
 
   /** What `take` makes of each segment, in order. Only that is kept. */
-  const readSegments = async <T>(document: DocumentName, from: Offset, take: (segment: Segment) => T): Promise<readonly T[]> => {
+  const readSegments = async <T extends SegmentId>(
+    document: DocumentName,
+    from: Offset,
+    take: (segment: Segment) => T,
+  ): Promise<readonly T[]> => {
     const found: T[] = [];
-    for (const { key, value } of environment.entries(rangeOf('s', document))) {
+    for (const { key, value } of environment.entries(segmentsFrom(document, from))) {
       for (let turn = slices(); turn !== undefined; turn = slices()) await turn;
       const id = segmentIdIn(document, key);
-      if (id.last < from) continue;
       const update = expectDecoded(
         decodeSegment(value),
         `segment ${id.first} to ${id.last} of document ${JSON.stringify(document)}`,
       );
       found.push(take({ ...id, update }));
     }
-    return found;
+    return found.toSorted((one, other) => one.first - other.first || one.last - other.last);
   };
   const bindingIn = (bytes: Uint8Array): JournalIdentity =>
     expectDecoded(decodeJournalBinding(bytes), 'the binding to a journal');
@@ -186,7 +200,7 @@ export function openEmbeddedStore(environment: Environment, options: EmbeddedSto
     listSnapshots: (document) =>
       attempt(() => {
         const found = new Map<string, SnapshotId>();
-        for (const key of environment.keys(rangeOf('p', document))) {
+        for (const key of environment.keys(snapshotsOf(document))) {
           const id = snapshotIdIn(document, key);
           found.set(nameOf(id), id);
         }
@@ -196,8 +210,8 @@ export function openEmbeddedStore(environment: Environment, options: EmbeddedSto
     deleteCondemned: ({ document, head, spared }) =>
       attempt(async () => {
         const stays = new Set([head, ...spared].map(nameOf));
-        await remove(rangeOf('s', document), segmentsAtOnce, (key) => segmentIdIn(document, key).last < head.upto);
-        await remove(rangeOf('p', document), partsAtOnce, (key) => {
+        await remove(segmentsBelow(document, head.upto), segmentsAtOnce);
+        await remove(snapshotsOf(document), partsAtOnce, (key) => {
           const id = snapshotIdIn(document, key);
           return id.upto <= head.upto && !stays.has(nameOf(id));
         });

@@ -61,7 +61,7 @@ test('ST15: what a newer version wrote, and what is broken, is told apart where 
     environment.commit(() => ({ writes: [{ key, value: Buffer.from(hex, 'hex') }], result: undefined }));
   await put(keyOf('h', 'newer'), 'f62202aabbcc');
   await put(keyOf('h', 'broken'), 'f62201aabbcc');
-  await put(keyOf('s', 'a', '\0', 0, 1), 'f62002');
+  await put(keyOf('s', 'a', '\0', 1, 0), 'f62002');
   await put(keyOf('c', 0), '00');
   await put(keyOf('B'), 'f62402');
   await expect(readDocument(store, nameOf('newer'))).rejects.toBeInstanceOf(NewerVersion);
@@ -109,6 +109,27 @@ describe('ST20: a document of very many segments', () => {
     expect(segments).toEqual(stored);
     expect(listed.map(({ first, last }) => [first, last])).toEqual([[1, 3], [4, 4]]); // prettier-ignore
     expect((await store.readSegments(document, 0)).map(({ first }) => first)).toEqual([0, 4, 7]);
+    await dispose();
+  });
+
+  test('what ends below an offset is not passed over by those who ask from there on', async () => {
+    const { environment, dispose } = await openHalting();
+    let passed = 0;
+    const store = openEmbeddedStore({
+      ...environment,
+      *entries(range) {
+        for (const entry of environment.entries(range)) {
+          passed++;
+          yield entry;
+        }
+      },
+    });
+    const covered = Array.from({ length: 500 }, (_, i) => segmentOf(document, i, i));
+    const wanted = [segmentOf(document, 100, 700), segmentOf(document, 500, 500)];
+    await Promise.all([...covered, ...wanted].map((segment) => store.putSegment(segment)));
+    expect(await store.readSegments(document, 500)).toEqual(wanted);
+    expect(await store.listSegments(document, 500)).toHaveLength(2);
+    expect(passed).toBe(4);
     await dispose();
   });
 
