@@ -1,81 +1,136 @@
 /**
  * Which of two states of a document somebody had before him when he wrote a value.
  *
- * Counting what one would have to insert is the obvious way, and wrong for texts: any two sentences have half of their letters in common, so the one that people typed in between seems to be in whatever the
- * author wrote instead, and would be deleted as something that he took out. So it is looked for in pieces: of what came between the two states each
- * that is just long enough not to be somewhere by chance, and that the earlier state does not have. He saw the later state if more than two fifths of these are in his value (one deletion
- * in a sentence takes several away, and by chance there are a few in a hundred). Else he saw the earlier one, or took most of it out again; and what people typed is not deleted on a guess.
+ * It is asked where a program replaced a mirror without our field, and a persister was killed while it rewrote that mirror, so that nobody knows which of the two the program had read. If it is taken wrongly for the
+ * earlier one, what people typed in between is in the document twice. If it is taken wrongly for the later one, that is deleted, as if the program had taken it out: which is worse.
+ *
+ * To count what one would have to insert is the obvious way, and wrong for texts: any two sentences have half of their letters in common, so what people typed seems to be in whatever the author wrote instead.
+ * So it is looked for in pieces that are not there by chance. How long these have to be depends on where they are looked for: four letters in a row are on every page. A piece has to say as much as it takes to
+ * point at one place in the value, and a little more; and the earlier state must not have it. What came in one place is cut into such pieces. And there is one for its borders, with what stands beside it before or
+ * behind, whichever is found: the author may have gone on writing on either side. That is all that there is of a single letter, and all that tells of a paragraph that was moved.
+ *
+ * He saw the later state if more than half of what came is in his value, by letters: of a sentence that was typed while a counter went up, the counter tells next to nothing. Else he saw the earlier one, or took most
+ * of what came out again; and what people typed is not deleted on a guess. What went in between tells nothing, and need not: deleted once more it is gone as it was.
  */
 
 import { plainDifferences } from './text-diff.ts';
 import { canonicalText, isList, isMap, type JsonMap, type JsonValue } from './value.ts';
 
-/** How much a piece has to say, and what a UTF-16 unit says at least, in bits: a letter of an alphabet little, an ideograph as much as a word. */
-const pieceBits = 16;
-const unitBits = 4;
+/** What a UTF-16 unit says at least, in bits: a letter of an alphabet little, an ideograph more. */
+const letterBits = 1.5;
+const ideographBits = 4;
 const firstIdeograph = 0x2e80;
 
-/** Which share of the pieces has to be there. */
-const shareMin = 0.4;
+/** How much more a piece has to say than it takes to point at a place in the value, in bits. */
+const spareBits = 2;
 
-/** How many units beside what came are taken along where that says too little. */
-const besideLength = 3;
-/** Pieces that are looked for, those of the longest changes first; each takes as long as reading the value. */
+/** How far beside what came it is looked, in units, for what the earlier state does not have with it; where all is alike so far nothing tells. */
+const besideLengthMax = 1_024;
+/** Pieces that are looked for, evenly out of all of them; each takes about as long as reading both states and the value. */
 const piecesMax = 200;
 /** Steps for finding what came; beyond them it is coarser (`text-diff.ts`). */
 const stepsMax = 4_000_000;
 
-const separator = '\n';
+/** Stands before and behind everything; and behind what is no text, which does not go on: a number that begins like another one is none of it. */
+const separator = '\0\n';
+const valueEnd = '\x01';
 
 /** What a value says, without its form, in an order that does not change. */
 function contentOf(value: JsonValue): string {
-  if (typeof value === 'string') return value;
-  if (isList(value)) return value.map(contentOf).join(separator);
-  if (!isMap(value)) return canonicalText(value);
+  if (typeof value === 'string') return value + separator;
+  if (isList(value)) return value.map(contentOf).join('');
+  if (!isMap(value)) return canonicalText(value) + valueEnd + separator;
   const keys = [...value.keys()].toSorted();
-  return keys.map((key) => contentOf(value.get(key) ?? null)).join(separator);
+  return keys.map((key) => contentOf(value.get(key) ?? null)).join('');
 }
 
-/** A piece of what came, in one or several ways, of which one is enough. */
-type Piece = readonly string[];
+/** From one unit of the later state to another one. */
+type Stretch = { readonly from: number; readonly to: number };
 
-/** The shortest pieces that say enough, of the text from `from` to `to`, none of more than one line; each begins one unit after the one before. Of one that says too little as a whole: what it is with what stands beside it. */
-function* piecesOf(text: string, from: number, to: number): Generator<Piece> {
-  let isAny = false;
-  for (let start = from; start < to; start++) {
-    let bits = 0;
-    let end = start;
-    while (end < to && text[end] !== separator && bits < pieceBits)
-      bits += text.charCodeAt(end++) < firstIdeograph ? unitBits : pieceBits;
-    if (bits < pieceBits) continue;
-    isAny = true;
-    yield [text.slice(start, end)];
+/** Of a stretch that came: something in it, or its borders. `length`: how much of what came it stands for. */
+type Piece = Stretch & { readonly kind: 'within' | 'borders'; readonly length: number };
+
+type Search = { readonly before: string; readonly after: string; readonly written: string; readonly bits: number };
+
+function searchFor(earlier: JsonMap, later: JsonMap, value: JsonMap): Search {
+  const [before, after, written] = [earlier, later, value].map((seen) => separator + contentOf(seen)) as [string, string, string];
+  return { before, after, written, bits: Math.log2(written.length) + spareBits };
+}
+
+/** The least number of units behind `at`, or before it, that say enough. */
+function lengthSaying({ after, bits }: Search, at: number, side: 'behind' | 'before'): number {
+  let length = 0;
+  for (let said = 0; said < bits; length++) {
+    const unit = after.charCodeAt(side === 'behind' ? at + length : at - 1 - length);
+    said += unit < firstIdeograph ? letterBits : ideographBits;
   }
-  if (!isAny) yield [text.slice(Math.max(0, from - besideLength), to), text.slice(from, to + besideLength)];
+  return length;
 }
 
-/** Pieces of what came from `before` to `after`, as far as `before` does not have them anyway. */
-function* piecesThatCame(before: string, after: string): Generator<Piece> {
-  const hunks = plainDifferences(before, after, { steps: stepsMax });
-  const changes = hunks.filter(({ valueFrom, valueTo }) => valueTo > valueFrom);
-  let pieces = 0;
-  for (const { valueFrom, valueTo } of changes.toSorted((a, b) => b.valueTo - b.valueFrom - (a.valueTo - a.valueFrom))) {
-    for (const piece of piecesOf(after, valueFrom, valueTo)) {
-      if (pieces++ >= piecesMax) return;
-      const telling = piece.filter((way) => !before.includes(way));
-      if (telling.length > 0) yield telling;
+/** What came, of each text by itself. */
+function* stretchesThatCame({ before, after }: Search): Generator<Stretch> {
+  for (const { valueFrom, valueTo } of plainDifferences(before, after, { steps: stepsMax })) {
+    for (let from = valueFrom; from < valueTo;) {
+      const found = after.indexOf(separator, from);
+      const to = found === -1 ? valueTo : Math.min(found, valueTo);
+      if (to > from) yield { from, to };
+      from = to + separator.length;
     }
+  }
+}
+
+function* piecesThatCame(search: Search): Generator<Piece> {
+  for (const { from, to } of stretchesThatCame(search)) {
+    yield { kind: 'borders', from, to, length: Math.min(to - from, lengthSaying(search, from, 'behind')) };
+    for (let start = from; ;) {
+      const length = lengthSaying(search, start, 'behind');
+      if (start + length > to) break;
+      yield { kind: 'within', from: start, to: start + length, length };
+      start += length;
+    }
+  }
+}
+
+/** Longer and longer stretches out of what stands before a stretch into it, the first of which says enough. */
+function* intoIt({ from, to }: Stretch, search: Search): Generator<string> {
+  const end = Math.min(to, from + lengthSaying(search, from, 'behind'));
+  const least = Math.max(1, lengthSaying(search, end, 'before') - (end - from));
+  for (let beside = least; beside <= besideLengthMax; beside *= 2) yield search.after.slice(Math.max(0, from - beside), end);
+}
+
+/** And out of it into what stands behind it. */
+function* outOfIt({ from, to }: Stretch, search: Search): Generator<string> {
+  const start = Math.max(from, to - lengthSaying(search, to, 'before'));
+  const least = Math.max(1, lengthSaying(search, start, 'behind') - (to - start));
+  for (let beside = least; beside <= besideLengthMax; beside *= 2) yield search.after.slice(start, to + beside);
+}
+
+function firstNew(stretches: Iterable<string>, { before }: Search): readonly string[] {
+  for (const stretch of stretches) if (!before.includes(stretch)) return [stretch];
+  return [];
+}
+
+/** What to look for, any of it; nothing where the piece tells nothing. */
+function waysOf(piece: Piece, search: Search): readonly string[] {
+  switch (piece.kind) {
+    case 'within':
+      return firstNew([search.after.slice(piece.from, piece.to)], search);
+    case 'borders':
+      return [...firstNew(intoIt(piece, search), search), ...firstNew(outOfIt(piece, search), search)];
   }
 }
 
 /** Whether the author of `value` saw `later`, and not only `earlier`. */
 export function sawLater(earlier: JsonMap, later: JsonMap, value: JsonMap): boolean {
-  const written = contentOf(value);
+  const search = searchFor(earlier, later, value);
+  const pieces = [...piecesThatCame(search)];
+  const every = Math.ceil(pieces.length / piecesMax);
   let came = 0;
   let there = 0;
-  for (const piece of piecesThatCame(contentOf(earlier), contentOf(later))) {
-    came++;
-    if (piece.some((way) => written.includes(way))) there++;
+  for (const piece of pieces.filter((_, index) => index % every === 0)) {
+    const ways = waysOf(piece, search);
+    if (ways.length > 0) came += piece.length;
+    if (ways.some((way) => search.written.includes(way))) there += piece.length;
   }
-  return there > came * shareMin;
+  return there > came / 2;
 }
