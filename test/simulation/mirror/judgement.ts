@@ -8,7 +8,7 @@ import { decodeValue } from '#shared/store/mirror-values.ts';
 
 import { jsonOf } from './contents.ts';
 import { document, other, type Scene } from './scene.ts';
-import { cleanBookkeeping, updatesOf, type World } from './world.ts';
+import { cleanBookkeeping, snapshotUpdates, updatesOf, type World } from './world.ts';
 
 /** Everything that is wrong, in words. `edits`: how many times programs did something to the mirror. */
 export function complaintsAbout(scene: Scene, edits: number): readonly string[] {
@@ -66,10 +66,8 @@ function judgeMirror(world: World, name: DocumentName, value: ReturnType<typeof 
 function storedUpdates(world: World): readonly Uint8Array[] {
   const stored = world.store.documents.get(document);
   const { head } = stored ?? {};
-  const parts = head === undefined ? undefined : stored?.snapshots.get(`${head.upto}-${head.sha256}`)?.parts;
-  const snapshot = Buffer.concat([...(parts ?? [])].toSorted(([one], [other]) => one - other).map(([, bytes]) => bytes));
   const segments = [...(stored?.segments.values() ?? [])].map(({ update }) => update);
-  return head === undefined ? segments : [snapshot, ...segments];
+  return head === undefined ? segments : [...snapshotUpdates(world, document, head), ...segments];
 }
 
 /** Ids under which two updates have different contents: readers would have one or the other. */

@@ -16,8 +16,6 @@ export type Ledger = {
   readonly takeOut: (letter: string, author: Author) => void;
   /** A program is about to write `now` over what it has not seen: nothing is lost that is in the `document`, but for what an old copy lacks. Undefined: it writes nothing. */
   readonly writeOver: (now: JsonMap | undefined, document: JsonMap) => void;
-  /** It can't be told whether a program that takes out what is in `document` has seen it: so it may stay. */
-  readonly mayStay: (document: JsonMap) => void;
   /** One letter that programs put in and take out again at the beginning of the text. */
   readonly toggle: { letter: string | undefined; isIn: boolean };
   /** What is wrong with a document. */
@@ -28,7 +26,6 @@ export function createLedger(): Ledger {
   const putIn = new Map<string, Author>();
   const takenOut = new Map<string, Set<Author>>();
   const uncertain = new Set<string>();
-  const unseen = new Set<string>();
   const toggle: Ledger['toggle'] = { letter: undefined, isIn: false };
   let count = 0;
 
@@ -51,11 +48,13 @@ export function createLedger(): Ledger {
     const wrong: string[] = [];
     for (const [letter, author] of putIn) {
       const times = found.get(letter) ?? 0;
-      if (times > 1) wrong.push(`doubled: ${letter} by a ${author} is there ${times} times`);
+      // An old copy without it was put back, and a program that saw that put it in again.
+      const isPutInAgain = letter === toggle.letter && uncertain.has(letter);
+      if (times > 1 && !isPutInAgain) wrong.push(`doubled: ${letter} by a ${author} is there ${times} times`);
       if (letter === toggle.letter || uncertain.has(letter)) continue;
       const removers = takenOut.get(letter);
       if (times === 0 && removers === undefined) wrong.push(`lost: ${letter} by a ${author}`);
-      if (times > 0 && removers !== undefined && !(unseen.has(letter) && removers.has('program')))
+      if (times > 0 && removers !== undefined)
         wrong.push(`undeleted: ${letter} was taken out by a ${[...removers].join(' and a ')}`);
     }
     const { letter, isIn } = toggle;
@@ -75,9 +74,6 @@ export function createLedger(): Ledger {
       takenOut.set(letter, (takenOut.get(letter) ?? new Set()).add(author));
     },
     writeOver,
-    mayStay: (document) => {
-      for (const letter of lettersIn(document).keys()) unseen.add(letter);
-    },
     toggle,
     complaints,
   };

@@ -2,13 +2,14 @@
 
 import { isMap, type JsonMap } from '#shared/document/json/value.ts';
 import type { DocumentName } from '#shared/document/name.ts';
-import { sameSnapshot } from '#shared/store/mirrors.ts';
+import { isInDoubt } from '#shared/mirror/history.ts';
+import { type Inkstream, type Rev, sameSnapshot } from '#shared/store/mirrors.ts';
 import type { MirrorOnDisk } from '#shared/store/memory-mirrors.ts';
 import { decodeValue, encodeValue } from '#shared/store/mirror-values.ts';
 
-import { jsonOf, sitesIn, withAt, withLetters, writtenBeginning } from './contents.ts';
+import { jsonOf, lettersIn, sitesIn, withAt, withLetters, writtenBeginning } from './contents.ts';
 import type { Ledger } from './ledger.ts';
-import { cleanBookkeeping, updatesOf, type World } from './world.ts';
+import { cleanBookkeeping, shownUpdates, updatesOf, type World } from './world.ts';
 
 export type ProgramKind =
   | 'insert' // a mirror where there never was one
@@ -36,6 +37,9 @@ const takesFieldAway: ReadonlySet<ProgramKind> = new Set<ProgramKind>([
   'tamper',
 ]);
 
+const fieldIn = (inkstream: MirrorOnDisk['inkstream']): Inkstream | undefined =>
+  inkstream instanceof Uint8Array ? undefined : inkstream;
+
 export type Programs = {
   /** Whether there was anything to do. */
   readonly act: (kind: ProgramKind) => boolean;
@@ -56,30 +60,36 @@ export function createPrograms(world: World, document: DocumentName, other: Docu
   };
   /** Older ones are no longer remembered one day, and then what was typed since is lost: nothing cures that. */
   const isRemembered = ({ inkstream }: MirrorOnDisk): boolean => {
+    const own = fieldIn(inkstream);
     const recent = states.get(document)?.history.slice(-4) ?? [];
-    return (
-      inkstream !== undefined &&
-      !(inkstream instanceof Uint8Array) &&
-      recent.some(({ snapshot }) => sameSnapshot(snapshot, inkstream.snapshot))
+    return own !== undefined && recent.some(({ snapshot }) => sameSnapshot(snapshot, own.snapshot));
+  };
+
+  /** The copy that was put back last in the place of a mirror that was made of something else, by its rev, which it has until somebody of ours has looked at it. */
+  let putBackOver: Rev | undefined;
+  /** Whoever takes the field away before that does what nothing cures: there is no trace left of its being an old copy. */
+  const isOld = (mirror: MirrorOnDisk | undefined): boolean =>
+    putBackOver !== undefined && fieldIn(mirror?.inkstream)?.rev === putBackOver;
+
+  /** What only that mirror shows of which nobody has said yet that it was written. */
+  const lettersInDoubt = (): ReadonlySet<string> => {
+    const state = states.get(document);
+    if (state === undefined || !isInDoubt(state)) return new Set();
+    const [before, next] = [state.before, state.next].map(({ snapshot }) =>
+      lettersIn(jsonOf(shownUpdates(world, document, snapshot))),
     );
+    return new Set([...(next?.keys() ?? [])].filter((letter) => before?.has(letter) !== true));
+  };
+  /** Whether some of them were taken out of the mirror that had them. Without our field, that can't be told from one that never had them. */
+  const lacksAnyOf = (inDoubt: ReadonlySet<string>, { inkstream }: MirrorOnDisk, value: JsonMap): boolean => {
+    const there = lettersIn(value);
+    return fieldIn(inkstream)?.rev === states.get(document)?.next.rev && [...inDoubt].some((letter) => !there.has(letter));
   };
 
-  /** An old copy, put back with our field in it, that nobody has looked at yet. Whoever takes the field away now does what nothing cures as well. */
-  const isOld = ({ inkstream }: MirrorOnDisk): boolean => {
-    const state = states.get(document);
-    if (state === undefined || inkstream === undefined || inkstream instanceof Uint8Array) return false;
-    return ![state.before, state.next].some(({ snapshot }) => sameSnapshot(snapshot, inkstream.snapshot));
-  };
-
-  /** Nobody has said whether a mirror was written. Who takes out of it what only that one showed, and our field, can't be told from somebody who saw the mirror before. */
-  const isInDoubt = (): boolean => {
-    const state = states.get(document);
-    return state !== undefined && !sameSnapshot(state.before.snapshot, state.next.snapshot);
-  };
-
-  const change = (value: JsonMap): JsonMap => {
+  /** None of the letters of `kept` is taken out. */
+  const change = (value: JsonMap, kept: ReadonlySet<string> = new Set()): JsonMap => {
     let changed = value;
-    for (let edits = random.chance(0.3) ? 2 : 1; edits > 0; edits--) changed = changeOnce(changed, world, ledger);
+    for (let edits = random.chance(0.3) ? 2 : 1; edits > 0; edits--) changed = changeOnce(changed, kept, world, ledger);
     return changed;
   };
   /** Whether this is a mirror as we once wrote it, which somebody has put back: nobody can tell that he edited it, where that made it so again. */
@@ -100,6 +110,10 @@ export function createPrograms(world: World, document: DocumentName, other: Docu
     if (copy === undefined || old === undefined || !isRemembered(copy)) return false;
     const value = edited ? change(old) : old;
     ledger.writeOver(value, jsonOf(updatesOf(world, document)));
+    const standing = fieldIn(mirrors.get(document)?.inkstream)?.snapshot ?? states.get(document)?.next.snapshot;
+    const own = fieldIn(copy.inkstream);
+    const isOlder = own !== undefined && (standing === undefined || !sameSnapshot(standing, own.snapshot));
+    putBackOver = isOlder || isOld(mirrors.get(document)) ? own?.rev : undefined;
     return put(how, value, copy.inkstream);
   };
 
@@ -116,18 +130,17 @@ export function createPrograms(world: World, document: DocumentName, other: Docu
     const value = valueOf(mirror);
     if (mirror === undefined || value === undefined) return false;
     const { inkstream } = mirror;
-    if (isOld(mirror) && takesFieldAway.has(kind)) return false;
-    const isWithoutField = inkstream === undefined || inkstream instanceof Uint8Array;
-    if (isInDoubt() && (isWithoutField || takesFieldAway.has(kind))) ledger.mayStay(jsonOf(updatesOf(world, document)));
+    const inDoubt = fieldIn(inkstream) === undefined || takesFieldAway.has(kind) ? lettersInDoubt() : new Set<string>();
+    if (takesFieldAway.has(kind) && (isOld(mirror) || lacksAnyOf(inDoubt, mirror, value))) return false;
     switch (kind) {
       case 'set':
-        return put(kind, change(value), inkstream);
+        return put(kind, change(value, inDoubt), inkstream);
       case 'replace':
-        return put(kind, change(value), undefined);
+        return put(kind, change(value, inDoubt), undefined);
       case 'replace-with-field':
-        return put(kind, change(value), inkstream);
+        return put(kind, change(value, inDoubt), inkstream);
       case 'delete-and-insert':
-        return put(kind, change(value), undefined);
+        return put(kind, change(value, inDoubt), undefined);
       case 'delete':
         ledger.writeOver(undefined, jsonOf(updatesOf(world, document)));
         log.push('a program: delete');
@@ -173,13 +186,13 @@ function toggled(value: JsonMap, { toggle, newLetter }: Ledger): JsonMap {
   return withAt(value, ['text'], toggle.isIn ? letter + there : there.replaceAll(letter, '')) as JsonMap;
 }
 
-function changeOnce(value: JsonMap, { random, log }: World, ledger: Ledger): JsonMap {
+function changeOnce(value: JsonMap, kept: ReadonlySet<string>, { random, log }: World, ledger: Ledger): JsonMap {
   if (random.chance(0.1)) return withAt(value, ['map', `key ${random.integer(2)}`], random.integer(100)) as JsonMap;
   const site = random.pick(sitesIn(value));
   const letters = [...site.letters];
   const at = random.integer(Math.max(1, letters.length));
   const there = letters[at];
-  if (there !== undefined && there !== ledger.toggle.letter && random.chance(0.35)) {
+  if (there !== undefined && there !== ledger.toggle.letter && !kept.has(there) && random.chance(0.35)) {
     letters.splice(at, 1);
     ledger.takeOut(there, 'program');
     log.push(`a program takes out ${there}`);

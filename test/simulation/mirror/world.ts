@@ -9,9 +9,10 @@ import { createJournalDisk, createMemoryJournal, type JournalDisk } from '#share
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
 import { isClean, ownBookkeeping } from '#shared/mirror/bookkeeping.ts';
+import { appliedTo } from '#shared/mirror/history.ts';
 import { createMemoryMirrors, createMirrorDisk, type MirrorDisk, type MirrorOnDisk } from '#shared/store/memory-mirrors.ts';
 import { createMemoryStore, createStoreDisk, type StoreDisk } from '#shared/store/memory.ts';
-import type { Bookkeeping, MirrorStore } from '#shared/store/mirrors.ts';
+import type { Bookkeeping, MirrorStore, SnapshotName } from '#shared/store/mirrors.ts';
 import { StoreUnavailable, type Store } from '#shared/store/store.ts';
 import type { Random } from '#test/simulation/rooms/random.ts';
 
@@ -67,6 +68,20 @@ function noteAppended(world: World): void {
 
 export const updatesOf = (world: World, document: DocumentName): readonly Uint8Array[] =>
   world.appended.filter((record) => record.document === document).map(({ update }) => update);
+
+/** The update of a snapshot as it is stored, or none. */
+export function snapshotUpdates({ store }: World, document: DocumentName, { upto, sha256 }: SnapshotName): readonly Uint8Array[] {
+  const parts = store.documents.get(document)?.snapshots.get(`${upto}-${sha256}`)?.parts;
+  return parts === undefined
+    ? []
+    : [Buffer.concat([...parts].toSorted(([one], [other]) => one - other).map(([, bytes]) => bytes))];
+}
+
+/** What a mirror shows that was made of a snapshot, with all that was taken in on top of it. */
+export function shownUpdates(world: World, document: DocumentName, snapshot: SnapshotName): readonly Uint8Array[] {
+  const applied = appliedTo(world.mirrors.states.get(document), snapshot) ?? [];
+  return [...snapshotUpdates(world, document, snapshot), ...applied.map(({ update }) => update)];
+}
 
 /** What a mirror says of itself, where that is its own and nobody has edited it. */
 export function cleanBookkeeping(document: DocumentName, { value, inkstream }: MirrorOnDisk): Bookkeeping | undefined {
