@@ -5,6 +5,8 @@
  * what stood all the time is what it had read. But the slow one may have been there in between, and a program that replaced *its* mirror, without our field, would be taken for one that replaced the mirror before it: what that
  * showed besides would count as the program's, and be in the document twice. So the second writer first sees to it that the slow one misses: what stands is given another rev. Where there is no mirror there is nothing to rename
  * (a program has deleted it, or it was to be the first), and the one that was there before is put there again: of an empty document, for the first. From then on it is known what stands, and the state says so.
+ *
+ * What the slow one wrote may have been there, and be what was deleted. Then its word is still to come that this stands; so the state is given another rev first of all.
  */
 
 import type { DocumentName } from '#shared/document/name.ts';
@@ -39,9 +41,11 @@ export async function fence(
   const { own, value, remarks } = standing;
   const fence = sealed(document, { ...own, rev: makeRev(), prev: own.rev }, hashOfValue(value));
   const contents = { value, inkstream: { ...fence, ...remarks } };
+  const doubted = { ...state, rev: makeRev() };
   const isSaid =
+    (await mirrors.writeState(document, state.rev, doubted)) &&
     (await putInPlaceOf(mirror, document, contents, mirrors)) &&
-    (await mirrors.writeState(document, state.rev, confirmed(state, makeRev(), versionOf(fence))));
+    (await mirrors.writeState(document, doubted.rev, confirmed(state, makeRev(), versionOf(fence))));
   return isSaid ? 'fenced' : 'overtaken';
 }
 

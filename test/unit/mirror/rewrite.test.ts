@@ -6,6 +6,7 @@ import { type MirrorAge, type MirrorIntervals, nextMirrorMs, refreshMirror } fro
 
 import type { JsonValue } from '#shared/document/json/value.ts';
 import { mirrorLimits } from '#shared/mirror/limits.ts';
+import { StoreUnavailable } from '#shared/store/store.ts';
 
 import { createMirrorWorld, document } from './mirror-world.ts';
 
@@ -115,6 +116,42 @@ test('MI34: who comes too late with a mirror writes nothing, and says nothing ab
   expect(await slow.done).toEqual({ kind: 'not-now', why: 'overtaken' });
   expect(textIn(world.value())).toBe('ba');
   expect(await world.mirrors.readState(document)).toEqual(state);
+});
+
+test('MI34: nor does it count what somebody says of a mirror that was deleted and put there again meanwhile', async () => {
+  const world = createMirrorWorld();
+  const { mirrors } = world;
+  await world.type(insert('typed'));
+  await world.flush();
+  const written = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const slow: Mirrors = {
+    ...mirrors,
+    insertMirror: async (...parameters) => {
+      const isWritten = await mirrors.insertMirror(...parameters);
+      written.resolve();
+      await goOn.promise;
+      return isWritten;
+    },
+  };
+  const done = refreshMirror(document, { ...world.rewriteContext, mirrors: slow });
+  await written.promise;
+  mirrors.disk.mirrors.delete(document);
+  const killed: Mirrors = {
+    ...mirrors,
+    insertMirror: async (...parameters) => {
+      await mirrors.insertMirror(...parameters);
+      throw new StoreUnavailable('killed');
+    },
+  };
+  await expect(refreshMirror(document, { ...world.rewriteContext, mirrors: killed })).rejects.toThrow('killed');
+  goOn.resolve();
+  await done;
+  world.replace(new Map([['text', 'of a program']]));
+  await world.takeAll();
+  await world.clock.advance(mirrorLimits.doubtMs);
+  await world.takeAll();
+  for (const text of ['typed', 'of a program']) expect(textIn(world.json())).toContain(text);
 });
 
 test.each(['the first', 'a later', 'a deleted'] as const)(
