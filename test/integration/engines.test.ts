@@ -6,7 +6,7 @@ import { copyFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import { MongoClient, type ResumeToken } from 'mongodb';
+import { type Filter, MongoClient, type ResumeToken } from 'mongodb';
 import { expect, onTestFinished, test } from 'vitest';
 import { archiveClasses } from '#deploy/native/archive-classes.ts';
 import { startEngine } from '#deploy/native/engine-process.ts';
@@ -242,6 +242,54 @@ test('CL82: the stand-in’s oplog has the latest changes of mirrors, and a stre
   const others = await inOplog();
   await client.db().collection<{ _id: string }>('segments').insertOne({ _id: 'nobody watches it' });
   expect(await inOplog()).toBe(others);
+});
+
+test('CL83: the stand-in finds by ranges of ids what is in them, in any order of writing and after a restart', async ({
+  skip,
+}) => {
+  const database = orSkip(skip, await startOwnMongodb());
+  onTestFinished(() => database.remove());
+  skip(!database.isStandIn, 'there is a real MongoDB');
+  type Id = { readonly doc: string; readonly last: number };
+  const ids = ['a', 'b', 'c'].flatMap((doc) => [30, 5, 100, 7, 62].map((last): Id => ({ doc, last })));
+  const connect = async () => {
+    const client = await MongoClient.connect(database.url);
+    onTestFinished(() => client.close());
+    return client.db().collection<{ _id: Id; even?: boolean }>('ranges');
+  };
+  const before = await connect();
+  await before.insertMany(ids.map((_id) => ({ _id, even: _id.last % 2 === 0 })));
+  await before.deleteMany({ _id: { $gte: { doc: 'b', last: 0 }, $lt: { doc: 'b', last: 31 } } });
+  const left = ids.filter(({ doc, last }) => doc !== 'b' || last >= 31);
+  const lookIn = async (collection: typeof before) => {
+    const within = { $gt: { doc: 'a', last: 7 }, $lte: { doc: 'c', last: 30 } };
+    const isWithin = ({ doc, last }: Id): boolean => doc === 'b' || (doc === 'a' ? last > 7 : last <= 30);
+    const sort = { _id: 1 } as const;
+    const inOrder = left.toSorted((a, b) => a.doc.localeCompare(b.doc) || a.last - b.last);
+    const idsOf = async (filter: Filter<{ _id: Id; even?: boolean }>): Promise<Id[]> =>
+      (await collection.find(filter, { sort }).toArray()).map(({ _id }) => _id);
+    expect(await idsOf({ _id: within })).toEqual(inOrder.filter(isWithin));
+    expect(await idsOf({ _id: within, even: true })).toEqual(inOrder.filter((id) => isWithin(id) && id.last % 2 === 0));
+    expect(await idsOf({ _id: { doc: 'c', last: 5 }, even: true })).toEqual([]);
+    expect(
+      await idsOf(
+        collection.find({
+          _id: {
+            $in: [
+              { doc: 'c', last: 5 },
+              { doc: 'b', last: 5 },
+            ],
+          },
+        }),
+      ),
+    ).toEqual([{ doc: 'c', last: 5 }]);
+  };
+  await lookIn(before);
+  await database.stop();
+  await database.start();
+  const after = await connect();
+  await lookIn(after);
+  await expect(after.insertOne({ _id: { doc: 'a', last: 5 } })).rejects.toMatchObject({ code: 11_000 });
 });
 
 function fakeCommand(folder: string, name: string, lines: readonly string[]): string {
