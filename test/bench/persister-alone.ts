@@ -12,8 +12,7 @@ import { parseDocumentName } from '#shared/document/name.ts';
 import { openKafka } from '#shared/journal/kafka.ts';
 import { systemClock } from '#shared/runtime/clock.ts';
 import { createLogger } from '#shared/runtime/telemetry.ts';
-import { readMetric } from '#test/harness/metrics.ts';
-import { placeSettings, startPersister, urlOf } from './clusters.ts';
+import { askPersister, placeSettings, startPersister } from './clusters.ts';
 import { makeBase, makeKeystrokes } from './edits.ts';
 import type { Engines, Place } from './engines.ts';
 import { holdsState } from './fresh-client.ts';
@@ -110,7 +109,7 @@ export async function measurePersister(engines: Engines, records: number): Promi
     Kafka: treeCpuMs(engines.pids.kafka),
     MongoDB: treeCpuMs(engines.pids.mongodb),
   });
-  const stored = (): Promise<number> => readMetric(urlOf(persister), 'inkstream_persister_records_total');
+  const stored = async (): Promise<number> => (await askPersister(persister)).stored;
   try {
     const before = { at: monotonicMs(), cpu: cpu(), records: await stored() };
     while ((await stored()) < all) {
