@@ -1,6 +1,6 @@
 /** The settings of the persister as a service: what it stands on, where it tells how it is, and its limits. */
 
-import { readSettings, type SettingValues, variableName } from '#shared/runtime/config.ts';
+import { duration, readSettings, type SettingValues, variableName } from '#shared/runtime/config.ts';
 import { mirrorSettings } from '#shared/mirror/settings.ts';
 import { processSettings } from '#shared/runtime/process-settings.ts';
 import { processStopMsMax } from '#shared/runtime/shutdown.ts';
@@ -10,6 +10,11 @@ import { limitProblems, persisterSettings } from './limits.ts';
 import { mirrorQueueProblems, mirrorQueueSettings } from './mirroring.ts';
 
 const dayMs = 24 * 60 * 60_000;
+
+/** A request to a broker costs both as much for one record as for a hundred, and nobody waits for what is read here: it is gathered for longer anyway. */
+export const readingSettings = {
+  readIntervalMs: duration(100, 'the shortest time between two requests to a broker for records, while some come'),
+};
 
 /** Brokers have room for a day that a database may be put back by, and take a request for each cut and each question. A database takes many segments in one command. */
 const ownDefaults = {
@@ -26,6 +31,7 @@ export const persisterServiceSettings = {
   ...mirrorQueueSettings,
   ...persisterSettings,
   ...ownDefaults,
+  ...readingSettings,
 };
 
 export type PersisterConfig = SettingValues<typeof persisterServiceSettings>;

@@ -1,13 +1,18 @@
 /**
  * A persister of a cluster: it takes its share of the partitions from Kafka to MongoDB. Any number of them may run.
+ *
+ * Nobody waits for what it does, and somebody waits for all that a gateway does. So where both are on one machine it lets the others go first; what it can't get
+ * done for that, it does later in larger pieces, which cost less.
  */
 
 import { randomUUID } from 'node:crypto';
+import { constants, setPriority } from 'node:os';
 import { hasMirror, mirrorLimitsBy, mirrorThreadLimits, rootKindsBy } from '#shared/mirror/settings.ts';
 import { createMirrorThread } from '#shared/mirror/thread.ts';
 import { systemClock } from '#shared/runtime/clock.ts';
 import { createRegistry } from '#shared/runtime/metrics.ts';
 import { urlOf } from '#shared/runtime/process-settings.ts';
+import { reasonOf } from '#shared/runtime/reason.ts';
 import { runProgram, sayReady } from '#shared/runtime/program.ts';
 import { onStop } from '#shared/runtime/shutdown.ts';
 import { startStatusServer } from '#shared/runtime/status-server.ts';
@@ -18,11 +23,26 @@ import { type PersisterConfig, readConfig } from './config.ts';
 import { registerMirrorMetrics, registerPersisterMetrics } from './metrics.ts';
 import { type Persister, startPersister } from './persister.ts';
 
+/** Before any thread is started: on Linux each thread has a priority of its own, and the one of the thread that started it. */
+function letOthersFirst(logger: Logger): void {
+  try {
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch (error) {
+    logger.warn({ reason: reasonOf(error) }, 'can not give way to other processes of this machine');
+  }
+}
+
 async function run(config: PersisterConfig, logger: Logger): Promise<void> {
+  letOthersFirst(logger);
   const registry = createRegistry();
   // Before anything else: one that can't have its port must not have taken partitions from others.
   const status = await startStatusServer({ host: config.host, port: config.port, registry });
-  const backing = await openBacking(config, { clientId: `inkstream-persister-${randomUUID()}`, clock: systemClock, logger });
+  const backing = await openBacking(config, {
+    clientId: `inkstream-persister-${randomUUID()}`,
+    clock: systemClock,
+    logger,
+    readerLimits: { fetchIntervalMs: config.readIntervalMs },
+  });
   const { journal, store, mirrors, sharePartitions, deadLetters } = backing;
   const thread = createMirrorThread(systemClock, mirrorThreadLimits(config), config.mirrorBytesMax);
   const persister: Persister = startPersister({

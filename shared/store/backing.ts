@@ -1,9 +1,7 @@
 /** What a process of a cluster stands on: Kafka and MongoDB, opened together and found to fit. */
 
 import { connectionOf } from '#shared/journal/kafka-settings.ts';
-import { type Kafka, openKafka } from '#shared/journal/kafka.ts';
-import type { Clock } from '#shared/runtime/clock.ts';
-import type { Logger } from '#shared/runtime/telemetry.ts';
+import { type Kafka, type KafkaParts, openKafka } from '#shared/journal/kafka.ts';
 import type { BackingConfig } from './backing-settings.ts';
 import { findMismatch } from './binding.ts';
 import { clientFor } from './mongo/place.ts';
@@ -19,14 +17,14 @@ export type Backing = Kafka & Database;
  */
 export async function openBacking(
   config: BackingConfig,
-  parts: { readonly clientId: string; readonly clock: Clock; readonly logger: Logger },
+  { clientId, ...parts }: KafkaParts & { readonly clientId: string },
 ): Promise<Backing> {
-  const { clock, logger, clientId } = parts;
+  const { clock, logger } = parts;
   const patience = { clock, logger, deadlineMs: clock.monotonic() + config.startWaitMs, waitMs: config.startWaitMs };
   const kafkaPlace = `Kafka at ${config.kafkaBrokers}`;
   const mongodbPlace = `MongoDB at ${clientFor(config.mongodbUrl, {}).place.name}`;
   const connection = connectionOf(config, clientId);
-  const kafka = await waitFor(kafkaPlace, () => openKafka(connection, { clock, logger }), patience);
+  const kafka = await waitFor(kafkaPlace, () => openKafka(connection, parts), patience);
   for (const warning of kafka.warnings) logger.warn({ warning }, 'the topics are set in a way that is dangerous');
   const database = await waitFor(mongodbPlace, () => openDatabase({ url: config.mongodbUrl, clock, logger }), patience);
   const both = `${kafkaPlace} (topics ${config.kafkaTopicPrefix}.…) and ${mongodbPlace}`;

@@ -1,5 +1,6 @@
 /** Gateway, persister and the command for dead letters as processes, on a real broker and a database. */
 
+import { constants, getPriority } from 'node:os';
 import * as Y from 'yjs';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { parseDocumentName } from '#shared/document/name.ts';
@@ -61,9 +62,14 @@ function nameOf(written: string) {
   return parsed.name;
 }
 
-test('CL7: a gateway and persisters serve, share, tell how they are, and end with 0', { timeout: 120_000 }, async ({ skip }) => {
+test('CL7, PS66: gateway and persisters serve, share, tell how they are, end with 0', { timeout: 120_000 }, async ({ skip }) => {
   const { start } = await cluster(skip);
   const [gateway, one] = await Promise.all([start('gateway'), start('persister')]);
+  const { PRIORITY_NORMAL, PRIORITY_BELOW_NORMAL } = constants.priority;
+  expect(
+    [gateway, one].map(({ pid }) => getPriority(pid)),
+    'and persisters let the others go first',
+  ).toEqual([PRIORITY_NORMAL, PRIORITY_BELOW_NORMAL]);
   const client = openClient({ url: gateway.wsUrl, document: 'plan' });
   onTestFinished(() => client.discard());
   await client.synced();

@@ -169,7 +169,7 @@ describe('starting', () => {
 });
 
 describe('flushing', () => {
-  test('PS8: records are stored when the interval is over, not before', async () => {
+  test('PS8: records are stored at the turn of their partition, not before', async () => {
     const world = createWorld();
     const running = run(world);
     await append(world, typists(1, documents)(5));
@@ -180,6 +180,31 @@ describe('flushing', () => {
     expect(segmentsOf(world)).toHaveLength(2);
     expect(checkpointOf(world)).toBe(5);
     expect(running.persister.lag()).toEqual({ records: 0, bytes: 0, ageMs: 0 });
+  });
+
+  test('PS65: each partition has its own moment in the interval, however their records came', async () => {
+    const world = createWorld(4);
+    const names = Array.from({ length: 20 }, (_, index) => nameOf(`document-${index}`));
+    const running = run(world);
+    await until(
+      running.clock,
+      'the partitions are followed',
+      () => [0, 1, 2, 3].every((at) => stateOf(running, at)?.kind === 'following'),
+      0,
+    );
+    await append(world, names.map((name) => typists(1, [name])(1)).flat());
+    const storedAt = new Map<number, number>();
+    for (let ms = 1; ms <= smallLimits.flushIntervalMs; ms++) {
+      await pass(running.clock, 1);
+      for (const at of [0, 1, 2, 3]) if (checkpointOf(world, at) > 0 && !storedAt.has(at)) storedAt.set(at, ms);
+    }
+    const { flushIntervalMs } = smallLimits;
+    expect([...storedAt].toSorted(([a], [b]) => a - b)).toEqual([
+      [0, flushIntervalMs],
+      [1, flushIntervalMs / 4],
+      [2, flushIntervalMs / 2],
+      [3, (flushIntervalMs / 4) * 3],
+    ]);
   });
 
   test('PS8: many bytes are stored at once', async () => {
