@@ -2,7 +2,7 @@
  * The store on one disk (LMDB), beside the journal in the same directory, so that a flush of the persister and the appends of
  * that moment share a sync.
  *
- *     's' name 00 last first             →  segment            names have no control characters: 00 ends them
+ *     'g' name 00 last first             →  segment            names have no control characters: 00 ends them
  *     'p' name 00 upto sha256 part       →  snapshot part      sha256 as its 32 bytes
  *     'h' name                           →  head
  *     'c' partition                      →  checkpoint
@@ -54,7 +54,7 @@ export type EmbeddedStoreOptions = {
 };
 
 const bindingKey = keyOf('B');
-const segmentKey = ({ document, first, last }: SegmentId): Uint8Array => keyOf('s', document, '\0', last, first);
+const segmentKey = ({ document, first, last }: SegmentId): Uint8Array => keyOf('g', document, '\0', last, first);
 const snapshotPrefix = ({ document, upto, sha256 }: SnapshotId): Uint8Array =>
   keyOf('p', document, '\0', upto, Buffer.from(sha256, 'hex'));
 const headKey = (document: DocumentName): Uint8Array => keyOf('h', document);
@@ -63,12 +63,12 @@ const snapshotsOf = (document: DocumentName): KeyRange => ({
   below: keyOf('p', document, '\x01'),
 });
 const segmentsFrom = (document: DocumentName, from: Offset): KeyRange => ({
-  from: keyOf('s', document, '\0', from),
-  below: keyOf('s', document, '\x01'),
+  from: keyOf('g', document, '\0', from),
+  below: keyOf('g', document, '\x01'),
 });
 const segmentsBelow = (document: DocumentName, upto: Offset): KeyRange => ({
-  from: keyOf('s', document, '\0'),
-  below: keyOf('s', document, '\0', upto),
+  from: keyOf('g', document, '\0'),
+  below: keyOf('g', document, '\0', upto),
 });
 
 const segmentIdIn = (document: DocumentName, key: Uint8Array): SegmentId => ({
@@ -95,12 +95,12 @@ function* namesOfHeads(environment: Environment, after: DocumentName | undefined
 
 /** In the order of their bytes. Goes from document to document, and not over all that there is of one. */
 function* namesOfSegments(environment: Environment, after: DocumentName | undefined): Generator<string> {
-  for (let from = after === undefined ? keyOf('s') : keyOf('s', after, '\x01'); ;) {
-    const [first] = environment.keys({ from, below: keyOf('t') });
+  for (let from = after === undefined ? keyOf('g') : keyOf('g', after, '\x01'); ;) {
+    const [first] = environment.keys({ from, below: keyOf('h') });
     if (first === undefined) return;
     const name = Buffer.from(first.subarray(1, -2 * keyNumberBytes - 1)).toString('utf8');
     yield name;
-    from = keyOf('s', name, '\x01');
+    from = keyOf('g', name, '\x01');
   }
 }
 
@@ -112,8 +112,21 @@ const onlyCourse = '';
 const segmentsAtOnce = 1000; // deleted in one transaction: its list of changed pages is held in memory
 const partsAtOnce = 4; // each frees up to 8 MB of pages
 
-/** Opens the store that is kept in `environment`. Closing it leaves the environment open. */
+/** In the order of where segments began, which no released version wrote. Unseen they would be edits that are gone. */
+function refuseFormerSegments(environment: Environment): void {
+  const [former] = environment.keys({ from: keyOf('s'), below: keyOf('t') });
+  if (former !== undefined)
+    throw new Error(
+      'the data directory has segments in the form of a version before 0.1.0; export its documents with that version',
+    );
+}
+
+/**
+ * Opens the store that is kept in `environment`. Closing it leaves the environment open.
+ * @throws Error where it has what this version would not see
+ */
 export function openEmbeddedStore(environment: Environment, options: EmbeddedStoreOptions = {}): Store {
+  refuseFormerSegments(environment);
   const { segmentBytesMax = 64 * 1024 * 1024, sliceMs = 5, clock = systemClock } = options;
   const slices = createSlices(clock, sliceMs);
   const { attempt, close } = createEmbeddedCalls('the store was closed');

@@ -61,7 +61,7 @@ test('ST15: what a newer version wrote, and what is broken, is told apart where 
     environment.commit(() => ({ writes: [{ key, value: Buffer.from(hex, 'hex') }], result: undefined }));
   await put(keyOf('h', 'newer'), 'f62202aabbcc');
   await put(keyOf('h', 'broken'), 'f62201aabbcc');
-  await put(keyOf('s', 'a', '\0', 1, 0), 'f62002');
+  await put(keyOf('g', 'a', '\0', 1, 0), 'f62002');
   await put(keyOf('c', 0), '00');
   await put(keyOf('B'), 'f62402');
   await expect(readDocument(store, nameOf('newer'))).rejects.toBeInstanceOf(NewerVersion);
@@ -71,6 +71,18 @@ test('ST15: what a newer version wrote, and what is broken, is told apart where 
   await expect(store.readCheckpoint(0)).rejects.toBeInstanceOf(StoreCorrupt);
   await expect(store.moveCheckpoint(0, 0, 1)).rejects.toBeInstanceOf(StoreCorrupt);
   await expect(store.bindJournal({ id: 'a', partitionCount: 1 })).rejects.toBeInstanceOf(NewerVersion);
+  await environment.close();
+  directory.remove();
+});
+
+test('ST15: a directory with segments in a former form is not opened, or they would be passed over', async () => {
+  const directory = temporaryDirectory();
+  const environment = await openEnvironment({ directory: directory.path, commitIntervalMs: 0 });
+  await environment.commit(() => ({
+    writes: [{ key: keyOf('s', 'a', '\0', 0, 9), value: Buffer.from('f62001', 'hex') }],
+    result: undefined,
+  }));
+  expect(() => openEmbeddedStore(environment)).toThrow(/form of a version before 0\.1\.0/u);
   await environment.close();
   directory.remove();
 });
