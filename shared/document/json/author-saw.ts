@@ -26,8 +26,10 @@ const spareBits = 2;
 
 /** How far beside what came it is looked, in units, for what the earlier state does not have with it; where all is alike so far nothing tells. */
 const besideLengthMax = 1_024;
-/** Pieces that are looked for, evenly out of all of them; each takes about as long as reading both states and the value. */
+/** Pieces that are looked for; each takes about as long as reading both states and the value. */
 const piecesMax = 200;
+/** No pattern in the order of the pieces goes with it: every third piece of a list of rows could be all that is alike in them (Weyl, 1916). */
+const goldenRatio = (Math.sqrt(5) - 1) / 2;
 /** Steps for finding what came; beyond them it is coarser (`text-diff.ts`). */
 const stepsMax = 4_000_000;
 
@@ -47,7 +49,7 @@ function contentOf(value: JsonValue): string {
 /** From one unit of the later state to another one. */
 type Stretch = { readonly from: number; readonly to: number };
 
-/** Of a stretch that came: something in it, or its borders. `length`: how much of what came it stands for. */
+/** Of a stretch that came: something in it, or its borders. `length`: how much it counts, in units. */
 type Piece = Stretch & { readonly kind: 'within' | 'borders'; readonly length: number };
 
 type Search = { readonly before: string; readonly after: string; readonly written: string; readonly bits: number };
@@ -124,10 +126,10 @@ function waysOf(piece: Piece, search: Search): readonly string[] {
 export function sawLater(earlier: JsonMap, later: JsonMap, value: JsonMap): boolean {
   const search = searchFor(earlier, later, value);
   const pieces = [...piecesThatCame(search)];
-  const every = Math.ceil(pieces.length / piecesMax);
+  const share = piecesMax / pieces.length;
   let came = 0;
   let there = 0;
-  for (const piece of pieces.filter((_, index) => index % every === 0)) {
+  for (const piece of pieces.filter((_, index) => (index * goldenRatio) % 1 < share)) {
     const ways = waysOf(piece, search);
     if (ways.length > 0) came += piece.length;
     if (ways.some((way) => search.written.includes(way))) there += piece.length;

@@ -106,6 +106,35 @@ describe('the author of a value', () => {
     expect(sawLater(textOf(''), textOf(came), textOf(part))).toBe(saw);
   });
 
+  test('DJ27: of many rows with a counter each, the texts count, wherever in the row they stand', () => {
+    const rows = (of: (row: number) => JsonMap): JsonMap => new Map([['rows', Array.from({ length: 200 }, (_, row) => of(row))]]);
+    const rowOf = (count: number, text: string): JsonMap =>
+      new Map<string, JsonValue>([
+        ['count', count],
+        ['text', text],
+      ]);
+    const textBefore = (row: number): string => `what ${row * 7} was`;
+    const textAfter = (row: number): string => `now ${row * 13_577} it is ${row * 31}`;
+    const before = rows((row) => rowOf(1_000 + row, textBefore(row)));
+    const after = rows((row) => rowOf(3_000 + row, textAfter(row)));
+    expect(
+      sawLater(
+        before,
+        after,
+        rows((row) => rowOf(5_000 + row, textAfter(row))),
+      ),
+      'and counted on',
+    ).toBe(true);
+    expect(
+      sawLater(
+        before,
+        after,
+        rows((row) => rowOf(3_000 + row, textBefore(row))),
+      ),
+      'and counted too',
+    ).toBe(false);
+  });
+
   test('DJ27: of entries as of texts; what went in between tells nothing', () => {
     const before = mapOf(['title', 'draft'], ['pages', 3]);
     expect(sawLater(before, mapOf(['title', 'final'], ['pages', 3]), mapOf(['title', 'final'], ['pages', 4]))).toBe(true);
