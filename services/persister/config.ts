@@ -1,6 +1,6 @@
 /** The settings of the persister as a service: what it stands on, where it tells how it is, and its limits. */
 
-import { duration, readSettings, type SettingValues, variableName } from '#shared/runtime/config.ts';
+import { amount, duration, outOfOrder, readSettings, type SettingValues, variableName } from '#shared/runtime/config.ts';
 import { mirrorSettings } from '#shared/mirror/settings.ts';
 import { processSettings } from '#shared/runtime/process-settings.ts';
 import { processStopMsMax } from '#shared/runtime/shutdown.ts';
@@ -11,9 +11,21 @@ import { mirrorQueueProblems, mirrorQueueSettings } from './mirroring.ts';
 
 const dayMs = 24 * 60 * 60_000;
 
-/** A request to a broker costs both as much for one record as for a hundred, and nobody waits for what is read here: it is gathered for longer anyway. */
-export const readingSettings = {
-  readIntervalMs: duration(100, 'the shortest time between two requests to a broker for records, while some come'),
+export const ownSettings = {
+  /** A request to a broker costs as much for one record as for a hundred, and what is read here is gathered for a while anyway. */
+  readIntervalMs: duration(
+    100,
+    'the shortest time between two requests to a broker for records, where the first has brought all that there was',
+    1,
+    1_000,
+  ),
+  niceness: amount(
+    '0 to 19',
+    10,
+    'how far a persister gives way to other processes of its machine, as `nice` counts; with 0 it has its full share where gateways leave it nothing for minutes',
+    0,
+    19,
+  ),
 };
 
 /** Brokers have room for a day that a database may be put back by, and take a request for each cut and each question. A database takes many segments in one command. */
@@ -31,7 +43,7 @@ export const persisterServiceSettings = {
   ...mirrorQueueSettings,
   ...persisterSettings,
   ...ownDefaults,
-  ...readingSettings,
+  ...ownSettings,
 };
 
 export type PersisterConfig = SettingValues<typeof persisterServiceSettings>;
@@ -42,7 +54,13 @@ export function readConfig(
 ): { readonly config: PersisterConfig } | { readonly faults: readonly string[] } {
   const read = readSettings(persisterServiceSettings, environment);
   if ('faults' in read) return read;
-  const faults = [...limitProblems(read.values), ...mirrorQueueProblems(read.values), ...checkBackingSettings(read.values)];
+  const faults = [
+    ...limitProblems(read.values),
+    ...mirrorQueueProblems(read.values),
+    // What waits to be read counts as late, and a store that is always late has its mirrors written one at a time.
+    ...outOfOrder(read.values, [['readIntervalMs', 'mirrorLagMsMax']]),
+    ...checkBackingSettings(read.values),
+  ];
   const { stopMsMax } = read.values;
   if (stopMsMax >= processStopMsMax)
     faults.push(

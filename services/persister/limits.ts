@@ -8,7 +8,7 @@ import { amount, duration, outOfOrder, type SettingValues } from '#shared/runtim
 const mebibyte = 1024 * 1024;
 
 export const persisterSettings = {
-  flushIntervalMs: duration(1_000, 'how long records of a partition are gathered before they are stored'),
+  flushIntervalMs: duration(1_000, 'the longest that records of a partition are gathered before they are stored'),
   flushBytes: amount('bytes', mebibyte, 'gathered updates of one partition that are stored without waiting for the interval'),
   flushSliceMs: duration(5, 'how long a flush may merge before it lets the rest of the process run'),
   segmentWritesMax: amount('writes', 16, 'segments that one partition writes to the store at the same time'),

@@ -1,12 +1,12 @@
 /**
  * A persister of a cluster: it takes its share of the partitions from Kafka to MongoDB. Any number of them may run.
  *
- * Nobody waits for what it does, and somebody waits for all that a gateway does. So where both are on one machine it lets the others go first; what it can't get
- * done for that, it does later in larger pieces, which cost less.
+ * People wait for what a gateway does; for what a persister does nobody waits, for as long as it keeps up. So where both are on one machine it gives way (`niceness`). What it can't
+ * get done for that it does later in larger pieces, which cost less; and how far it is behind is in its metrics.
  */
 
 import { randomUUID } from 'node:crypto';
-import { constants, setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import { hasMirror, mirrorLimitsBy, mirrorThreadLimits, rootKindsBy } from '#shared/mirror/settings.ts';
 import { createMirrorThread } from '#shared/mirror/thread.ts';
 import { systemClock } from '#shared/runtime/clock.ts';
@@ -23,17 +23,17 @@ import { type PersisterConfig, readConfig } from './config.ts';
 import { registerMirrorMetrics, registerPersisterMetrics } from './metrics.ts';
 import { type Persister, startPersister } from './persister.ts';
 
-/** Before any thread is started: on Linux each thread has a priority of its own, and the one of the thread that started it. */
-function letOthersFirst(logger: Logger): void {
+/** Gives way to other processes. On Linux that is the calling thread and those that it starts from now on; the collector's own threads stay as they are. */
+function giveWay(niceness: number, logger: Logger): void {
   try {
-    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+    if (getPriority() < niceness) setPriority(niceness);
   } catch (error) {
     logger.warn({ reason: reasonOf(error) }, 'can not give way to other processes of this machine');
   }
 }
 
 async function run(config: PersisterConfig, logger: Logger): Promise<void> {
-  letOthersFirst(logger);
+  giveWay(config.niceness, logger);
   const registry = createRegistry();
   // Before anything else: one that can't have its port must not have taken partitions from others.
   const status = await startStatusServer({ host: config.host, port: config.port, registry });

@@ -10,7 +10,7 @@ import { provisionSettings, topicSettings } from '#deploy/provision-settings.ts'
 import { gatewaySettings } from '#gateway/config.ts';
 import { doorSettings } from '#gateway/door-settings.ts';
 import { gatewayLimitSettings } from '#gateway/limits.ts';
-import { persisterServiceSettings, readingSettings } from '#persister/config.ts';
+import { ownSettings, persisterServiceSettings } from '#persister/config.ts';
 import { persisterSettings } from '#persister/limits.ts';
 import { mirrorQueueSettings } from '#persister/mirroring.ts';
 import { mirrorSettings } from '#shared/mirror/settings.ts';
@@ -92,7 +92,7 @@ const groups: readonly { readonly of: readonly Service[]; readonly title: string
     settings: gatewayLimitSettings,
   },
   { of: ['standalone', 'persister'], title: 'Limits of a persister, and of the one in standalone:', settings: persisterSettings },
-  { of: ['persister'], title: 'A persister of its own:', settings: readingSettings },
+  { of: ['persister'], title: 'A persister of its own:', settings: ownSettings },
   {
     of: ['standalone', 'persister', 'changefeed'],
     title: 'Documents as JSON; persisters and changefeeds of one cluster are given the same:',

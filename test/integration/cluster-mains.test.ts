@@ -1,6 +1,6 @@
 /** Gateway, persister and the command for dead letters as processes, on a real broker and a database. */
 
-import { constants, getPriority } from 'node:os';
+import { getPriority } from 'node:os';
 import * as Y from 'yjs';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { parseDocumentName } from '#shared/document/name.ts';
@@ -65,11 +65,9 @@ function nameOf(written: string) {
 test('CL7, PS66: gateway and persisters serve, share, tell how they are, end with 0', { timeout: 120_000 }, async ({ skip }) => {
   const { start } = await cluster(skip);
   const [gateway, one] = await Promise.all([start('gateway'), start('persister')]);
-  const { PRIORITY_NORMAL, PRIORITY_BELOW_NORMAL } = constants.priority;
-  expect(
-    [gateway, one].map(({ pid }) => getPriority(pid)),
-    'and persisters let the others go first',
-  ).toEqual([PRIORITY_NORMAL, PRIORITY_BELOW_NORMAL]);
+  const niceness = getPriority();
+  const given = [gateway, one].map(({ pid }) => getPriority(pid));
+  expect(given, 'the persister gives way').toEqual([niceness, Math.max(niceness, 10)]);
   const client = openClient({ url: gateway.wsUrl, document: 'plan' });
   onTestFinished(() => client.discard());
   await client.synced();

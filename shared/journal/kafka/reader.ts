@@ -27,7 +27,7 @@ import { type Slice, sliceAt } from './slice.ts';
 export type ReaderLimits = {
   /** How long a broker holds a request while there is nothing, in ms: a partition that joins waits so long at most. */
   readonly waitMs: number;
-  /** The shortest time between two requests to a node while something comes, in ms: a request costs as much for one record as for a hundred. */
+  /** The shortest time between two requests to a node, where the first has brought all that there was, in ms: a request costs as much for one record as for a hundred. */
   readonly fetchIntervalMs: number;
   /** Read at once of a partition, in bytes; at least one batch. */
   readonly partitionBytesMax: number;
@@ -208,13 +208,19 @@ export class Reader {
       const questions = asked.map((want) => this.#question(want));
       const all = await waiting.ask(node, (broker) => fetch(broker, questions, limits.waitMs, limits.fetchBytesMax));
       const found = new Map(all.map((fetched) => [nameOf(fetched), fetched]));
+      let isAny = false;
+      let isMore = false;
       for (const want of asked) {
         const fetched = found.get(nameOf(want));
-        if (fetched !== undefined && fetched.messages.length > 0) this.#putLast(want);
+        if (fetched !== undefined && fetched.messages.length > 0) {
+          isAny = true;
+          this.#putLast(want);
+        }
         this.#takeAndRelease(want, fetched);
+        if (fetched !== undefined && want.at < fetched.highWater) isMore = true;
       }
       const rest = begun + limits.fetchIntervalMs - clock.monotonic();
-      if (rest > 0 && all.some(({ messages }) => messages.length > 0)) await pause(clock, rest);
+      if (isAny && !isMore && rest > 0) await pause(clock, rest);
     } catch (error) {
       await Promise.all(asked.map((want) => this.#couldNot(want, error)));
       for (const want of asked) want.busy = false;

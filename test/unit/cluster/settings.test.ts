@@ -27,6 +27,12 @@ test.each([
   ['nothing', {}, ['INKSTREAM_KAFKA_BROKERS', 'INKSTREAM_MONGODB_URL']],
   ['a broker without a port', { ...needed, INKSTREAM_KAFKA_BROKERS: 'one:9092,two' }, ['"two" is not host:port']],
   ['a prefix that no topic has', { ...needed, INKSTREAM_KAFKA_TOPIC_PREFIX: 'a b' }, ['INKSTREAM_KAFKA_TOPIC_PREFIX="a b"']],
+  [
+    'reading less often than mirrors may lag',
+    { ...needed, INKSTREAM_READ_INTERVAL_MS: '600' },
+    ['INKSTREAM_READ_INTERVAL_MS (600) is more than INKSTREAM_MIRROR_LAG_MS_MAX (500)'],
+  ],
+  ['more way than there is', { ...needed, INKSTREAM_NICENESS: '20' }, ['INKSTREAM_NICENESS']],
   ['no database', { ...needed, INKSTREAM_MONGODB_URL: 'mongodb://db:27017' }, ['names servers and a database']],
   ['another scheme', { ...needed, INKSTREAM_MONGODB_URL: 'http://db/inkstream' }, ['names servers and a database']],
   ['a certificate without TLS', { ...needed, INKSTREAM_KAFKA_TLS_CA_FILE: 'ca.pem' }, ['INKSTREAM_KAFKA_TLS=1']],

@@ -2,11 +2,12 @@
 
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import { Buffer } from 'node:buffer';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { FollowEnd } from '#shared/journal/journal.ts';
-import { systemClock } from '#shared/runtime/clock.ts';
+import { type Clock, systemClock } from '#shared/runtime/clock.ts';
 import { silentLogger } from '#test/harness/memory-gateway.ts';
+import { settle, virtualClock } from '#test/harness/virtual-clock.ts';
 import { nextRequest, type Outgoing } from '#shared/journal/kafka/appends.ts';
 import { letIdleConnectionsRest } from '#shared/journal/kafka/idle-timer.ts';
 import { partitionByKey } from '#shared/journal/kafka/partitioner.ts';
@@ -173,10 +174,13 @@ describe('reading, from brokers of the test’s own', () => {
     retryMsMax: 1,
   };
   type Asked = { readonly partition: number; readonly fetchOffset: number };
-  type Given = { readonly partition: number; readonly messages: readonly FetchedMessage[] };
+  type Given = { readonly partition: number; readonly messages: readonly FetchedMessage[]; readonly highWater?: number };
 
   /** A reader of topic `t`, whose broker answers each request with what `answer` says. */
-  function readerOf(answer: (asked: readonly Asked[]) => readonly Given[]): Reader {
+  function readerOf(
+    answer: (asked: readonly Asked[]) => readonly Given[],
+    { clock = systemClock, fetchIntervalMs = 0 }: { readonly clock?: Clock; readonly fetchIntervalMs?: number } = {},
+  ): Reader {
     const broker = {
       lookupRequest: () => (options: { readonly topics: readonly { readonly partitions: readonly Asked[] }[] }) => ({
         options,
@@ -191,7 +195,7 @@ describe('reading, from brokers of the test’s own', () => {
           const asked = options.topics.flatMap(({ partitions }) => partitions);
           return {
             errorCode: 0,
-            fetched: answer(asked).map((given) => ({ ...given, topic: 't', errorCode: 0, highWater: 1_000 })),
+            fetched: answer(asked).map((given) => ({ highWater: 1_000, ...given, topic: 't', errorCode: 0 })),
           };
         },
       },
@@ -203,7 +207,8 @@ describe('reading, from brokers of the test’s own', () => {
       offsetOf: async () => 0,
       relearn: () => {},
     };
-    return new Reader({ waiting: link, catchingUp: link, clock: systemClock, logger: silentLogger, limits });
+    const parts = { waiting: link, catchingUp: link, clock, logger: silentLogger };
+    return new Reader({ ...parts, limits: { ...limits, fetchIntervalMs } });
   }
   const message = (offset: number): FetchedMessage => ({ offset, value: Buffer.of(1) });
 
@@ -254,6 +259,34 @@ describe('reading, from brokers of the test’s own', () => {
     });
     await reader.close();
     expect(next.every((offset) => offset > 1_010)).toBe(true);
+  });
+
+  test('JR48: between two requests there is rest where the first has brought all that there was, and none where there is more', async () => {
+    const clock = virtualClock();
+    let end = 1;
+    let requests = 0;
+    const answer = ([asked]: readonly Asked[]): readonly Given[] => {
+      if (asked === undefined) return [];
+      requests++;
+      const messages = asked.fetchOffset < end ? [message(asked.fetchOffset)] : [];
+      return [{ partition: 0, messages, highWater: end }];
+    };
+    const reader = readerOf(answer, { clock, fetchIntervalMs: 100 });
+    let next = 0;
+    const onSlice = (slice: Slice): undefined => {
+      next = slice.next;
+      // When it has caught up for the first time there are five more at once; then one.
+      if (next === 1) end = 6;
+      else if (next === 6) end = 7;
+    };
+    reader.read('t', 0, 0, { onSlice, onEnd: () => {} });
+    await vi.waitFor(() => expect(next).toBe(6));
+    const asked = requests;
+    await settle();
+    expect(requests, 'it rests').toBe(asked);
+    await clock.advance(100);
+    await vi.waitFor(() => expect(next).toBe(7));
+    await reader.close();
   });
 });
 
