@@ -112,12 +112,12 @@ const onlyCourse = '';
 const segmentsAtOnce = 1000; // deleted in one transaction: its list of changed pages is held in memory
 const partsAtOnce = 4; // each frees up to 8 MB of pages
 
-/** In the order of where segments began, which no released version wrote. Unseen they would be edits that are gone. */
+/** Segments stood in the order of where they begin before anything was released. They would be passed over now, and what is in them be gone without a word. */
 function refuseFormerSegments(environment: Environment): void {
   const [former] = environment.keys({ from: keyOf('s'), below: keyOf('t') });
   if (former !== undefined)
     throw new Error(
-      'the data directory has segments in the form of a version before 0.1.0; export its documents with that version',
+      'the data directory is in a form of before 0.1.0: start with an empty one, or with the version that wrote it',
     );
 }
 

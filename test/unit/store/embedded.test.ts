@@ -82,7 +82,7 @@ test('ST15: a directory with segments in a former form is not opened, or they wo
     writes: [{ key: keyOf('s', 'a', '\0', 0, 9), value: Buffer.from('f62001', 'hex') }],
     result: undefined,
   }));
-  expect(() => openEmbeddedStore(environment)).toThrow(/form of a version before 0\.1\.0/u);
+  expect(() => openEmbeddedStore(environment)).toThrow(/form of before 0\.1\.0/u);
   await environment.close();
   directory.remove();
 });
