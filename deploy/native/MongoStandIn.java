@@ -24,7 +24,6 @@ import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.NavigableMap;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Function;
@@ -190,14 +189,34 @@ final class MongoStandIn {
         @Override
         public synchronized Iterable<P> getPositions(Document query) {
             if (!isRange(query.get("_id"))) return super.getPositions(onlyId(query));
-            var range = (Document) query.get("_id");
-            NavigableMap<Object, P> found = positions;
-            for (var bound : range.entrySet()) {
-                var isInclusive = bound.getKey().endsWith("e");
-                found = bound.getKey().startsWith("$g") ? found.tailMap(bound.getValue(), isInclusive) : found.headMap(bound.getValue(), isInclusive);
-            }
             // A copy, since whoever deletes what was found changes what is iterated.
-            return List.copyOf(found.values());
+            return List.copyOf(within((Document) query.get("_id")).values());
+        }
+
+        private Map<Object, P> within(Document range) {
+            var from = positions.firstEntry();
+            var to = positions.lastEntry();
+            for (var bound : range.entrySet()) {
+                var id = bound.getValue();
+                switch (bound.getKey()) {
+                    case "$gt" -> from = furthest(from, positions.higherEntry(id), 1);
+                    case "$gte" -> from = furthest(from, positions.ceilingEntry(id), 1);
+                    case "$lt" -> to = furthest(to, positions.lowerEntry(id), -1);
+                    default -> to = furthest(to, positions.floorEntry(id), -1);
+                }
+            }
+            if (from == null || to == null || compare(from, to) > 0) return Map.of();
+            return positions.subMap(from.getKey(), true, to.getKey(), true);
+        }
+
+        private int compare(Map.Entry<Object, P> one, Map.Entry<Object, P> other) {
+            return positions.comparator().compare(one.getKey(), other.getKey());
+        }
+
+        /** Nothing where one of the two is nothing. */
+        private Map.Entry<Object, P> furthest(Map.Entry<Object, P> one, Map.Entry<Object, P> other, int direction) {
+            if (one == null || other == null) return null;
+            return compare(one, other) * direction > 0 ? one : other;
         }
 
         @Override

@@ -270,6 +270,12 @@ test('CL83: the stand-in finds by ranges of ids what is in them, in any order of
       (await collection.find(filter, { sort }).toArray()).map(({ _id }) => _id);
     expect(await idsOf({ _id: within })).toEqual(inOrder.filter(isWithin));
     expect(await idsOf({ _id: within, even: true })).toEqual(inOrder.filter((id) => isWithin(id) && id.last % 2 === 0));
+    expect(await idsOf({ _id: { $gte: { doc: 'b', last: 62 }, $lte: { doc: 'b', last: 62 } } })).toEqual([
+      { doc: 'b', last: 62 },
+    ]);
+    expect(await idsOf({ _id: { $gt: { doc: 'b', last: 62 }, $lte: { doc: 'b', last: 62 } } })).toEqual([]);
+    expect(await idsOf({ _id: { $gt: { doc: 'c', last: 0 }, $lt: { doc: 'a', last: 9 } } })).toEqual([]);
+    expect(await idsOf({ _id: { $gt: { doc: 'd', last: 0 } } })).toEqual([]);
     expect(await idsOf({ _id: { doc: 'c', last: 5 }, even: true })).toEqual([]);
     expect(
       await idsOf(
