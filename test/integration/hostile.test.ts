@@ -115,8 +115,11 @@ function attackOf(random: Random, number: number): Attack {
   return attack instanceof Uint8Array ? { message: attack, as: 'binary' } : attack;
 }
 
+/** What to ask about a document, so that the answer is short: as good as all of it is known. */
+type QuestionOf = (document: string) => Uint8Array;
+
 /** One attacker's connection: `provoke` sends a frame, and resolves when the server has dealt with it. */
-async function attacker(port: number, document: string, localAddress: string) {
+async function attacker(port: number, document: string, localAddress: string, questionOf: QuestionOf) {
   let closing: RawClosing | undefined;
   let onAnswer = (): void => {};
   let onClosed = (): void => {};
@@ -143,7 +146,7 @@ async function attacker(port: number, document: string, localAddress: string) {
         return;
       }
       connection.send(message, as);
-      connection.send(encodeStep1(bytesOf('014dffffff07')));
+      connection.send(questionOf(document));
     });
   return { provoke, drop: () => connection.drop(), isClosed: () => closing !== undefined };
 }
@@ -156,10 +159,12 @@ async function memoryOf(server: Server): Promise<number> {
 
 type Ends = Map<string, number>;
 
+type Wave = { readonly server: Server; readonly questionOf: QuestionOf; readonly onFrame: () => void };
+
 /** Sends `count` frames, over as many connections as it takes. */
-async function attack(server: Server, random: Random, number: number, count: number, onFrame: () => void): Promise<Ends> {
+async function attack({ server, questionOf, onFrame }: Wave, random: Random, number: number, count: number): Promise<Ends> {
   const ends: Ends = new Map();
-  const open = () => attacker(server.port, random.pick(documents), `127.0.0.${2 + (number % 50)}`);
+  const open = () => attacker(server.port, random.pick(documents), `127.0.0.${2 + (number % 50)}`, questionOf);
   let current = await open();
   for (let sent = 0; sent < count; sent++) {
     if (current.isClosed()) current = await open();
@@ -232,13 +237,22 @@ test(
     const memoryBefore = await memoryOf(server);
 
     let frames = 0;
-    const onFrame = (): void => {
-      if (++frames % framesPerKeystroke === 0) for (const person of people) type(random, person);
+    const questions = new Map<string, Uint8Array>();
+    const ask = (): void => {
+      for (const [index, document] of documents.entries())
+        questions.set(document, encodeStep1(Y.encodeStateVector(people[index]?.client.doc ?? new Y.Doc())));
     };
+    const onFrame = (): void => {
+      if (++frames % framesPerKeystroke !== 0) return;
+      for (const person of people) type(random, person);
+      ask();
+    };
+    ask();
+    const questionOf: QuestionOf = (document) => questions.get(document) ?? encodeStep1(Uint8Array.of(0));
     const wave = (number: number): Promise<readonly Ends[]> => {
       const each = Math.ceil(framesTotal / 2 / attackersAtOnce);
       const numbers = Array.from({ length: attackersAtOnce }, (_, index) => number * attackersAtOnce + index);
-      return Promise.all(numbers.map((name) => attack(server, seeded(seed * 1_000 + name), name, each, onFrame)));
+      return Promise.all(numbers.map((name) => attack({ server, questionOf, onFrame }, seeded(seed * 1_000 + name), name, each)));
     };
     const begun = performance.now();
     const first = await wave(0);
