@@ -82,6 +82,12 @@ export const confirmed = (state: MirrorState, rev: Rev, stands: Version): Mirror
 /** Whether a rewrite was about to be made, and nobody has said what came of it. */
 export const isInDoubt = ({ before, next }: MirrorState): boolean => !sameSnapshot(before.snapshot, next.snapshot);
 
+/** The same state once it is known that the mirror has `stands`, whatever it had when the state was written. What was about to be written then may still come. */
+export function corrected(state: MirrorState, rev: Rev, stands: Version): MirrorState {
+  const doubted = { ...state, rev, before: stands };
+  return isInDoubt(state) && isInDoubt(doubted) ? doubted : confirmed(state, rev, stands);
+}
+
 /** The offset from which on everything is after all that a mirror and its state say was taken in: a state has to reach it to be written. */
 export function reachOf(state: MirrorState | undefined, own: Bookkeeping | undefined): Offset {
   let reach = 0;

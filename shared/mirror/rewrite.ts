@@ -33,7 +33,7 @@ import {
 import type { Head, Store } from '#shared/store/store.ts';
 import { readSnapshot } from './base.ts';
 import { hashOfValue, isClean, ownBookkeeping, sealed, versionOf } from './bookkeeping.ts';
-import { fence, mayStillBeWritten } from './fence.ts';
+import { fence, mayStillBeWritten, sayAfterAll } from './fence.ts';
 import { confirmed, isInDoubt, nextState, reachOf, type HistoryLimits } from './history.ts';
 import { fitted, type Fitted } from './room.ts';
 import type { MirrorWork } from './work.ts';
@@ -112,8 +112,9 @@ async function write(
   { state, mirror, own }: Found,
   head: Head,
   { shown: { value, omitted, unrepresented }, refused }: Fitted,
-  { mirrors, store, limits, makeRev }: RewriteContext,
+  context: RewriteContext,
 ): Promise<Rewritten> {
+  const { mirrors, store, limits, makeRev } = context;
   const before = versionBefore(document, { state, own }, makeRev);
   const next = sealed(
     document,
@@ -136,11 +137,11 @@ async function write(
   const contents = { value, inkstream: { ...next, ...remarks } };
   const isWritten = isHead && (await putInPlaceOf(mirror, document, contents, mirrors));
   const stands = isWritten ? versionOf(next) : before;
-  // Where the state is not what was written the store was put back in between, perhaps without the snapshot that the mirror names now: so it is written again at once.
   const isSaid = await mirrors.writeState(document, writing.rev, confirmed(writing, makeRev(), stands));
-  return isWritten && isSaid
-    ? { kind: 'written', head, valueBytes: value.bytes.byteLength }
-    : { kind: 'not-now', why: 'overtaken' };
+  if (isWritten && isSaid) return { kind: 'written', head, valueBytes: value.bytes.byteLength };
+  // Where the state is not what was written here somebody has fenced this off; or the store was put back, perhaps without the snapshot that the mirror names now, and it has to be written again.
+  if (isWritten) await sayAfterAll(document, stands, context);
+  return { kind: 'not-now', why: 'overtaken' };
 }
 
 /** What stands there until it is written. */

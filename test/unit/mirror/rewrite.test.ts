@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest';
 import type * as Y from 'yjs';
 
+import { takeEdit } from '#changefeed/translate.ts';
 import { hasCovered, retireCovered } from '#persister/compaction.ts';
 import { type MirrorAge, type MirrorIntervals, nextMirrorMs, refreshMirror } from '#persister/mirror.ts';
 
 import type { JsonValue } from '#shared/document/json/value.ts';
+import { JournalUnavailable } from '#shared/journal/journal.ts';
 import { mirrorLimits } from '#shared/mirror/limits.ts';
 import { StoreUnavailable } from '#shared/store/store.ts';
 
@@ -81,8 +83,8 @@ test('MI3: a mirror that is up to date is left alone, and a deleted one is writt
 
 type Mirrors = ReturnType<typeof createMirrorWorld>['mirrors'];
 
-/** A persister that is slow: it says what it is about to write, and writes it when it is let go. */
-function slowPersister(world: ReturnType<typeof createMirrorWorld>) {
+/** A persister that is slow: it says what it is about to write, and writes it when it is let go; and then it is `killed`, or not. */
+function slowPersister(world: ReturnType<typeof createMirrorWorld>, end?: 'killed') {
   const { mirrors } = world;
   let hasSaid = (): void => {};
   let goOn = (): void => {};
@@ -91,7 +93,9 @@ function slowPersister(world: ReturnType<typeof createMirrorWorld>) {
   const late = async <T>(write: () => Promise<T>): Promise<T> => {
     hasSaid();
     await isLetGo;
-    return write();
+    const written = await write();
+    if (end === 'killed') throw new StoreUnavailable('killed');
+    return written;
   };
   const slow: Mirrors = {
     ...mirrors,
@@ -189,6 +193,96 @@ test.each(['the first', 'a later', 'a deleted'] as const)(
     ).toEqual(which === 'the first' ? ['a.', 'written.'] : ['a.', 'b.', 'written.']);
   },
 );
+
+test.each(['a rewrite, after a fence', 'a rewrite, after another rewrite', 'a fence'] as const)(
+  'MI34: %s that comes when what stood there is deleted says that it stands now, and what is put in its place is compared with it',
+  async (which) => {
+    const world = createMirrorWorld();
+    const { mirrors, store } = world;
+    const typeNext = async (text: string): Promise<void> => {
+      await world.type(insert(text));
+      await world.flush();
+    };
+    await typeNext('a.');
+    if (which === 'a fence') {
+      await world.refresh();
+      await typeNext('b.');
+      mirrors.disk.mirrors.delete(document);
+    }
+    const first = slowPersister(world);
+    await first.said;
+    const slow = which === 'a fence' ? slowPersister(world) : first;
+    await slow.said;
+    if (which === 'a rewrite, after a fence') {
+      const killed = { ...store, readPosition: () => Promise.reject(new StoreUnavailable('killed')) };
+      await expect(refreshMirror(document, { ...world.rewriteContext, store: killed })).rejects.toThrow('killed');
+    } else {
+      if (which !== 'a fence') await typeNext('b.');
+      expect(await world.refresh()).toMatchObject({ kind: 'written' });
+    }
+    mirrors.disk.mirrors.delete(document);
+    slow.goOn();
+    expect(await slow.done).toEqual({ kind: 'not-now', why: 'overtaken' });
+    world.replace(new Map([['text', `${textIn(world.value())}written.`]]));
+    await world.takeAll();
+    await world.clock.advance(mirrorLimits.doubtMs);
+    await world.takeAll();
+    expect(
+      textIn(world.json())
+        .split(/(?<=\.)/u)
+        .toSorted(),
+    ).toEqual(which === 'a rewrite, after a fence' ? ['a.', 'written.'] : ['a.', 'b.', 'written.']);
+  },
+);
+
+test('MI34: what yet another one is about to write by then may come as well', async () => {
+  const world = createMirrorWorld();
+  const { mirrors } = world;
+  await world.type(insert('a.'));
+  await world.flush();
+  const slow = slowPersister(world);
+  await slow.said;
+  await world.type(insert('b.'));
+  await world.flush();
+  expect(await world.refresh()).toMatchObject({ kind: 'written' });
+  mirrors.disk.mirrors.delete(document);
+  await world.type(insert('c.'));
+  await world.flush();
+  const another = slowPersister(world, 'killed');
+  await another.said;
+  slow.goOn();
+  await slow.done;
+  expect(textIn(world.value())).toBe('a.');
+  mirrors.disk.mirrors.delete(document);
+  another.goOn();
+  await expect(another.done).rejects.toThrow('killed');
+  world.replace(new Map([['text', `${textIn(world.value())}written.`]]));
+  await world.takeAll();
+  await world.clock.advance(mirrorLimits.doubtMs);
+  await world.takeAll();
+  expect(textIn(world.json())).toBe('c.b.a.written.');
+});
+
+test('MI34: an edit that is being taken in when one comes too late is taken in', async () => {
+  const world = createMirrorWorld();
+  const { mirrors, journal } = world;
+  await world.type(insert('a.'));
+  await world.flush();
+  const slow = slowPersister(world);
+  await slow.said;
+  await world.type(insert('b.'));
+  await world.flush();
+  expect(await world.refresh()).toMatchObject({ kind: 'written' });
+  world.write(new Map([['text', 'b.a.written.']]));
+  const killed = { ...journal, append: () => Promise.reject(new JournalUnavailable('killed')) };
+  await expect(takeEdit(document, { ...world.takeContext, journal: killed })).rejects.toThrow('killed');
+  mirrors.disk.mirrors.delete(document);
+  slow.goOn();
+  await slow.done;
+  expect(textIn(world.value())).toBe('a.');
+  await world.takeAll();
+  expect(textIn(world.json())).toBe('b.a.written.');
+});
 
 const intervals: MirrorIntervals = {
   mirrorSettleMs: 200,
