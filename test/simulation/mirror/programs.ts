@@ -157,6 +157,7 @@ export function createPrograms(world: World, document: DocumentName, other: Docu
         ledger.writeOver(undefined, jsonOf(updatesOf(world, document)));
         return put(kind, undefined, inkstream);
       case 'toggle':
+        if (inDoubt.has(ledger.letterToToggle())) return false;
         return put(kind, toggled(value, ledger), inkstream);
       case 'read':
         copies.push(mirror);
@@ -177,9 +178,8 @@ export function createPrograms(world: World, document: DocumentName, other: Docu
   return { act, copied: () => copied };
 }
 
-function toggled(value: JsonMap, { toggle, newLetter }: Ledger): JsonMap {
-  toggle.letter ??= newLetter('program');
-  const { letter } = toggle;
+function toggled(value: JsonMap, { toggle, letterToToggle }: Ledger): JsonMap {
+  const letter = letterToToggle();
   const text = value.get('text');
   const there = typeof text === 'string' ? text : '';
   toggle.isIn = !there.includes(letter);
