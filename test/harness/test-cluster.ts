@@ -121,7 +121,8 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
       nodes.push(...started);
       return started;
     };
-    const persisters = await start('persister', options.persisters ?? 2, options.persisterSettings);
+    // Whom they would give way to here is mostly other tests.
+    const persisters = await start('persister', options.persisters ?? 2, { NICENESS: 0, ...options.persisterSettings });
     const gateways = await start('gateway', options.gateways ?? 2, options.gatewaySettings);
     const changefeeds = await start('changefeed', options.changefeeds ?? 0, options.changefeedSettings);
     return { kind: 'had', gateways, persisters, changefeeds, kafka, mongodb, connection, remove };
