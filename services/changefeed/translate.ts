@@ -17,7 +17,7 @@ import type { DocumentName } from '#shared/document/name.ts';
 import type { Offset } from '#shared/journal/journal.ts';
 import { appliedWith, hashOfValue, isClean, ownBookkeeping, remarksOf, sealed, versionOf } from '#shared/mirror/bookkeeping.ts';
 import { updatesOf, type SeenState } from '#shared/mirror/base.ts';
-import { bytesApplied, confirmed, nextBookkeeping, nextState } from '#shared/mirror/history.ts';
+import { bytesOf, confirmed, nextBookkeeping, nextState } from '#shared/mirror/history.ts';
 import { bytesOfMirror, fitted } from '#shared/mirror/room.ts';
 import type { EditAnswer } from '#shared/mirror/work.ts';
 import {
@@ -160,8 +160,8 @@ async function decide(document: DocumentName, found: Found, context: TakeContext
   const { work, roots, clients } = context;
   const base = await findBase(document, state, own, mirror.value, context);
   if (base.kind === 'wait') return base;
-  const { seen } = base;
-  const reason = seen.omitted ?? tooMuch(state, seen, mirror.value, context);
+  const seen = await shortened(base.seen, context);
+  const reason = seen.omitted ?? tooMuch(seen, mirror.value, context);
   if (reason !== undefined) return refuse(document, found, seen, reason, context);
 
   const beside = await readBeside(document, seen, context);
@@ -182,16 +182,30 @@ async function decide(document: DocumentName, found: Found, context: TakeContext
   return store(document, found, seen, answer, context);
 }
 
+/**
+ * The same state with one edit on top of its snapshot in the place of many. Where a program edits without a pause the mirror is never written anew, and the list of what was taken in since would
+ * be written and read with each edit, longer each time. Nothing asks for one of them: all of them are the base, and whatever has the last one has all.
+ */
+async function shortened(seen: SeenState, { work, limits }: TakeContext): Promise<SeenState> {
+  const { applied, updates } = seen;
+  const bytes = bytesOf(applied);
+  const isDue = applied.length > 0 && (applied.length % limits.appliedMax === 0 || bytes > limits.appliedBytesMax);
+  if (!isDue) return seen;
+  const each = applied.map(({ update }) => update);
+  const update = await work.squash(updates, each);
+  const offset = Math.max(...applied.map((edit) => edit.offset));
+  return update.byteLength < bytes ? { ...seen, applied: [{ update, offset }] } : seen;
+}
+
 /** Why an edit is not even looked at; undefined where it may be. */
 function tooMuch(
-  state: MirrorState | undefined,
-  { snapshot }: SeenState,
+  { applied: taken }: Pick<SeenState, 'applied'>,
   value: StoredValue,
   { limits }: TakeContext,
 ): string | undefined {
   const bytes = value.bytes.byteLength;
   if (bytes > limits.valueBytesMax) return `the value has ${bytes} bytes, and at most ${limits.valueBytesMax} are taken`;
-  const applied = bytesApplied(state, snapshot);
+  const applied = bytesOf(taken);
   if (applied <= limits.appliedBytesMax) return undefined;
   return `edits of ${applied} bytes were taken in since this mirror was written: once it is written again more can be taken in`;
 }

@@ -29,6 +29,7 @@ export function answerJson(question: JsonQuestion): Promise<JsonAnswer> {
     case 'show':
     case 'edit':
     case 'saw-later':
+    case 'squash':
       return answerMirror(question, valueForm);
     case 'represent':
       return textWork.represent(question.value);

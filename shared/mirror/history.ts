@@ -23,11 +23,9 @@ import { versionOf } from './bookkeeping.ts';
 export const appliedTo = (state: MirrorState | undefined, snapshot: SnapshotName): readonly AppliedUpdate[] | undefined =>
   state?.history.find((remembered) => sameSnapshot(remembered.snapshot, snapshot))?.applied;
 
-const bytesOf = (applied: readonly AppliedUpdate[]): number => applied.reduce((sum, { update }) => sum + update.byteLength, 0);
-
-/** Bytes of what was taken in on top of `snapshot`. */
-export const bytesApplied = (state: MirrorState | undefined, snapshot: SnapshotName): number =>
-  bytesOf(appliedTo(state, snapshot) ?? []);
+/** Bytes of edits. */
+export const bytesOf = (applied: readonly AppliedUpdate[]): number =>
+  applied.reduce((sum, { update }) => sum + update.byteLength, 0);
 
 export type HistoryLimits = {
   /** Snapshots whose edits are remembered, and which are kept in the store for it. */

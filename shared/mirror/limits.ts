@@ -9,6 +9,8 @@ export type MirrorLimits = {
   readonly historySnapshotsMax: number;
   /** Bytes of edits that are remembered. */
   readonly historyBytesMax: number;
+  /** Edits on top of one snapshot after which they are made one, if it is shorter. */
+  readonly appliedMax: number;
   /** Bytes of edits on top of one snapshot; past it no more are taken until the mirror was rewritten. The last one may go over. */
   readonly appliedBytesMax: number;
   /** The largest edit that is taken, in bytes of its update. */
@@ -27,6 +29,7 @@ export const mirrorLimits: MirrorLimits = {
   valueBytesMax: 4 * mebibyte,
   historySnapshotsMax: 8,
   historyBytesMax: 4 * mebibyte,
+  appliedMax: 64,
   appliedBytesMax: 2 * mebibyte,
   updateBytesMax: 6 * mebibyte,
   refusedMax: 5,

@@ -22,9 +22,10 @@ import {
 export type MirrorQuestion =
   | { readonly ask: 'show'; readonly base: Base; readonly valueBytesMax: number }
   | { readonly ask: 'edit'; readonly base: EditBase; readonly value: StoredValue; readonly client: ClientChoice }
-  | { readonly ask: 'saw-later'; readonly earlier: Base; readonly later: Base; readonly value: StoredValue };
+  | { readonly ask: 'saw-later'; readonly earlier: Base; readonly later: Base; readonly value: StoredValue }
+  | { readonly ask: 'squash'; readonly base: readonly Uint8Array[]; readonly updates: readonly Uint8Array[] };
 
-export type MirrorAnswer = EditAnswer | boolean | ShownValue;
+export type MirrorAnswer = EditAnswer | boolean | ShownValue | Uint8Array;
 
 /** The thread's side. */
 export function answerMirror(question: MirrorQuestion, form: ValueForm): Promise<MirrorAnswer> {
@@ -36,6 +37,8 @@ export function answerMirror(question: MirrorQuestion, form: ValueForm): Promise
       return work.edit(question.base, question.value, question.client);
     case 'saw-later':
       return work.sawLater(question.earlier, question.later, question.value);
+    case 'squash':
+      return work.squash(question.base, question.updates);
   }
 }
 
@@ -102,6 +105,8 @@ export const mirrorWorkBy = (ask: Ask<MirrorQuestion, unknown>, valueBytesMax: n
         value: copies.stored(value),
       })),
     ) as boolean,
+  squash: async (base, updates) =>
+    expectAnswer(await ask(({ bytes }) => ({ ask: 'squash', base: base.map(bytes), updates: updates.map(bytes) }))) as Uint8Array,
 });
 
 /** A thread for mirrors in MongoDB. */

@@ -1,5 +1,5 @@
 /**
- * The part of it all that takes time: reading a document's JSON, finding the operations from one value to another, and comparing two bases.
+ * The part of it all that takes time: reading a document's JSON, finding the operations from one value to another, comparing two bases, and making one update of many.
  *
  * Each costs by the size of the document, seconds for a very large one, so each is a question with plain data in it and an answer with plain data in it: a service asks a thread, tests ask
  * directly. `createMirrorWork` is what runs at the other end.
@@ -12,6 +12,7 @@ import type { RootKind } from '#shared/document/json/roots.ts';
 import type { JsonMap } from '#shared/document/json/value.ts';
 import { storedUpdateLimits } from '#shared/document/limits.ts';
 import { scanUpdate } from '#shared/document/scan.ts';
+import { squash } from '#shared/document/squash.ts';
 import type { StoredValue, ValueForm } from '#shared/store/mirrors.ts';
 
 type Roots = ReadonlyMap<string, RootKind>;
@@ -45,6 +46,8 @@ export type MirrorWork = {
   readonly edit: (base: EditBase, value: StoredValue, client: ClientChoice) => Promise<EditAnswer>;
   /** Whether the author of a value saw `later`, and not only `earlier`, as far as the value shows. */
   readonly sawLater: (earlier: Base, later: Base, value: StoredValue) => Promise<boolean>;
+  /** What `updates` add to `base`, as one update, which may be longer than they are. */
+  readonly squash: (base: readonly Uint8Array[], updates: readonly Uint8Array[]) => Promise<Uint8Array>;
   /** What a mirror of this state shows. */
   readonly show: (base: Base) => Promise<ShownValue>;
 };
@@ -97,6 +100,7 @@ export function createMirrorWork(form: ValueForm, valueBytesMax: number): Mirror
   };
   return {
     show,
+    squash: async (base, updates) => squash(base, updates),
     edit: async ({ updates, roots, beside }, stored, { used, fresh }) => {
       const value = form.decode(stored);
       if (value === undefined) return { kind: 'refused', reason: 'there is no value' };

@@ -20,7 +20,8 @@ import { valueForm } from '#shared/store/mirror-values.ts';
 import { rootKinds } from './contents.ts';
 import { clockOf, type Ports, type Process, startProcess, type World } from './world.ts';
 
-const limits: MirrorLimits = { ...mirrorLimits, doubtMs: 40 };
+/** Few edits are made one, so that it happens in every run. */
+const limits: MirrorLimits = { ...mirrorLimits, doubtMs: 40, appliedMax: 3 };
 
 const workOf = (): MirrorWork => createMirrorWork(valueForm, limits.valueBytesMax);
 const makeRevOf = (world: World) => (): string => `rev ${++world.serial}`;

@@ -3,6 +3,7 @@ import * as Y from 'yjs';
 
 import { createClients } from '#changefeed/clients.ts';
 import type { JsonValue } from '#shared/document/json/value.ts';
+import { mirrorLimits } from '#shared/mirror/limits.ts';
 import { encodeValue } from '#shared/store/mirror-values.ts';
 
 import { createMirrorWorld, document } from './mirror-world.ts';
@@ -158,6 +159,46 @@ test('MI11: hundreds of edits of one field are under one client, and leave the d
   const { snapshot } = world.inkstream();
   const bytes = await world.store.readSnapshotPart({ document, ...snapshot }, 0);
   expect(bytes?.byteLength).toBeLessThan(3_000);
+});
+
+describe('MI35: edits without a pause, so that the mirror is never written anew', () => {
+  test('leave a short list behind, are each there once, and are what the next one is compared with', async () => {
+    const world = await withText('text');
+    const lengths: number[] = [];
+    for (let edit = 0; edit < 300; edit++) {
+      world.write(textOf(`version ${edit}`));
+      await world.type((doc) => doc.getMap('typed').set(`${edit % 7}`, edit));
+      expect(await world.takeAll()).toMatchObject([{ kind: 'taken' }]);
+      lengths.push(world.inkstream().applied.length);
+      expect(world.inkstream().applied.at(-1)?.offset).toBe(world.updates().length - 1);
+    }
+    expect(Math.max(...lengths)).toBe(mirrorLimits.appliedMax);
+    expect(world.json()?.get('text')).toBe('version 299');
+    await world.flush();
+    expect(await world.refresh()).toMatchObject({ kind: 'written' });
+    expect(world.inkstream().applied).toEqual([]);
+    expect(world.value()).toEqual(world.json());
+  });
+
+  test('are taken in past the bytes that are kept of them, where they come to less', async () => {
+    const world = await withText('text', { appliedBytesMax: 2_000 });
+    for (let edit = 0; edit < 50; edit++) {
+      world.write(textOf(`${edit} `.repeat(100)));
+      expect(await world.takeAll()).toMatchObject([{ kind: 'taken' }]);
+    }
+    expect(world.value()).toEqual(textOf('49 '.repeat(100)));
+    expect(world.json()).toEqual(world.value());
+  });
+
+  test('are put aside where they come to more than is kept', async () => {
+    const world = await withText('text', { appliedBytesMax: 2_000 });
+    world.write(textOf('a'.repeat(3_000)));
+    expect(await world.takeAll()).toMatchObject([{ kind: 'taken' }]);
+    world.write(textOf('b'));
+    expect(await world.takeAll()).toMatchObject([
+      { kind: 'refused', reason: expect.stringContaining('once it is written again') },
+    ]);
+  });
 });
 
 test('MI11: a client is used on until it is forgotten, and the longest unused ones are', () => {
