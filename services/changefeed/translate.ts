@@ -189,12 +189,12 @@ async function decide(document: DocumentName, found: Found, context: TakeContext
 async function shortened(seen: SeenState, { work, limits }: TakeContext): Promise<SeenState> {
   const { applied, updates } = seen;
   const bytes = bytesOf(applied);
-  const isDue = applied.length > 0 && (applied.length % limits.appliedMax === 0 || bytes > limits.appliedBytesMax);
+  const isDue = applied.length > 1 && (applied.length % limits.appliedMax === 0 || bytes > limits.appliedBytesMax);
   if (!isDue) return seen;
   const each = applied.map(({ update }) => update);
   const update = await work.squash(updates, each);
   const offset = Math.max(...applied.map((edit) => edit.offset));
-  return update.byteLength < bytes ? { ...seen, applied: [{ update, offset }] } : seen;
+  return update !== undefined && update.byteLength < bytes ? { ...seen, applied: [{ update, offset }] } : seen;
 }
 
 /** Why an edit is not even looked at; undefined where it may be. */

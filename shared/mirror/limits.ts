@@ -9,9 +9,9 @@ export type MirrorLimits = {
   readonly historySnapshotsMax: number;
   /** Bytes of edits that are remembered. */
   readonly historyBytesMax: number;
-  /** Edits on top of one snapshot after which they are made one, if it is shorter. */
+  /** With each so many edits on top of one snapshot they are made one, if it is shorter. */
   readonly appliedMax: number;
-  /** Bytes of edits on top of one snapshot; past it no more are taken until the mirror was rewritten. The last one may go over. */
+  /** Bytes of edits on top of one snapshot; past it no more are taken until the mirror was rewritten, unless made one they are less. The last one may go over. */
   readonly appliedBytesMax: number;
   /** The largest edit that is taken, in bytes of its update. */
   readonly updateBytesMax: number;

@@ -25,7 +25,7 @@ export type MirrorQuestion =
   | { readonly ask: 'saw-later'; readonly earlier: Base; readonly later: Base; readonly value: StoredValue }
   | { readonly ask: 'squash'; readonly base: readonly Uint8Array[]; readonly updates: readonly Uint8Array[] };
 
-export type MirrorAnswer = EditAnswer | boolean | ShownValue | Uint8Array;
+export type MirrorAnswer = EditAnswer | boolean | ShownValue | Uint8Array | undefined;
 
 /** The thread's side. */
 export function answerMirror(question: MirrorQuestion, form: ValueForm): Promise<MirrorAnswer> {
@@ -105,8 +105,11 @@ export const mirrorWorkBy = (ask: Ask<MirrorQuestion, unknown>, valueBytesMax: n
         value: copies.stored(value),
       })),
     ) as boolean,
-  squash: async (base, updates) =>
-    expectAnswer(await ask(({ bytes }) => ({ ask: 'squash', base: base.map(bytes), updates: updates.map(bytes) }))) as Uint8Array,
+  squash: async (base, updates) => {
+    const outcome = await ask(({ bytes }) => ({ ask: 'squash', base: base.map(bytes), updates: updates.map(bytes) }));
+    // Nothing depends on it, and an edit that can be taken without it must not wait for it.
+    return outcome.kind === 'gave-up' ? undefined : (expectAnswer(outcome) as Uint8Array | undefined);
+  },
 });
 
 /** A thread for mirrors in MongoDB. */

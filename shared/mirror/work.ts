@@ -46,8 +46,8 @@ export type MirrorWork = {
   readonly edit: (base: EditBase, value: StoredValue, client: ClientChoice) => Promise<EditAnswer>;
   /** Whether the author of a value saw `later`, and not only `earlier`, as far as the value shows. */
   readonly sawLater: (earlier: Base, later: Base, value: StoredValue) => Promise<boolean>;
-  /** What `updates` add to `base`, as one update, which may be longer than they are. */
-  readonly squash: (base: readonly Uint8Array[], updates: readonly Uint8Array[]) => Promise<Uint8Array>;
+  /** What `updates` add to `base`, as one update, which may be longer than they are; undefined where there is none, or it is too much work. */
+  readonly squash: (base: readonly Uint8Array[], updates: readonly Uint8Array[]) => Promise<Uint8Array | undefined>;
   /** What a mirror of this state shows. */
   readonly show: (base: Base) => Promise<ShownValue>;
 };

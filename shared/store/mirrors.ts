@@ -31,7 +31,7 @@ export const sameSnapshot = (one: SnapshotName, other: SnapshotName): boolean =>
 /** What a mirror was made from whose document did not exist: nothing is stored of it. */
 export const emptySnapshot: SnapshotName = { upto: 0, sha256: '' };
 
-/** An edit that was taken in: the update, and where in the journal it is. */
+/** An edit that was taken in: the update, and where in the journal it is. Or what many come to, and where the last of them is. */
 export type AppliedUpdate = { readonly update: Uint8Array; readonly offset: Offset };
 
 /** An edit that is decided and perhaps not in the journal yet. `valueHash` is that of the value that it stands for. */

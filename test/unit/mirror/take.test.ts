@@ -173,6 +173,7 @@ describe('MI35: edits without a pause, so that the mirror is never written anew'
       expect(world.inkstream().applied.at(-1)?.offset).toBe(world.updates().length - 1);
     }
     expect(Math.max(...lengths)).toBe(mirrorLimits.appliedMax);
+    expect(new Set(world.madeUnder).size, 'under one client').toBe(1);
     expect(world.json()?.get('text')).toBe('version 299');
     await world.flush();
     expect(await world.refresh()).toMatchObject({ kind: 'written' });
@@ -188,6 +189,17 @@ describe('MI35: edits without a pause, so that the mirror is never written anew'
     }
     expect(world.value()).toEqual(textOf('49 '.repeat(100)));
     expect(world.json()).toEqual(world.value());
+  });
+
+  test('are taken in where it is too much work to make them one', async () => {
+    const world = await withText('text', { appliedMax: 2 });
+    Object.assign(world.takeContext, { work: { ...world.takeContext.work, squash: async () => undefined } });
+    for (const edit of ['one', 'two', 'three', 'four']) {
+      world.write(textOf(edit));
+      expect(await world.takeAll()).toMatchObject([{ kind: 'taken' }]);
+    }
+    expect(world.inkstream().applied).toHaveLength(4);
+    expect(world.json()).toEqual(textOf('four'));
   });
 
   test('are put aside where they come to more than is kept', async () => {
