@@ -159,6 +159,7 @@ export default {
 
     // Modules: named exports, no barrels, no cycles.
     'import/no-default-export': 'error',
+    'import/first': 'error',
     'import/no-cycle': 'error',
     'import/no-mutable-exports': 'error',
     'import/no-namespace': 'off',

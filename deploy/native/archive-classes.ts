@@ -11,6 +11,7 @@ import type { Jars } from '#deploy/native/java-libraries.ts';
 import { archiveFile, type JavaProgram, standInProgram } from '#deploy/native/java-starts.ts';
 import { startBroker } from '#deploy/native/kafka.ts';
 import { databaseAtHand, startDatabase } from '#deploy/native/mongodb.ts';
+import { reasonOf } from '#shared/runtime/reason.ts';
 
 const writeMsMax = 60_000;
 
@@ -60,5 +61,3 @@ async function sync(file: string): Promise<void> {
     await written.close();
   }
 }
-
-import { reasonOf } from '#shared/runtime/reason.ts';

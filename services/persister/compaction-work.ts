@@ -1,6 +1,7 @@
 /** What the compaction thread does with one document; apart from the thread, so that it can be run in one's own. */
 
 import { createHash } from 'node:crypto';
+import { reasonOf } from '#shared/runtime/reason.ts';
 
 /** One snapshot out of updates of one document; throws where they can't be integrated. */
 export type Compact = (updates: readonly Uint8Array[]) => Uint8Array;
@@ -52,5 +53,3 @@ function findCulprit(updates: readonly Uint8Array[], compact: Compact): number {
   }
   return bad - 1;
 }
-
-import { reasonOf } from '#shared/runtime/reason.ts';

@@ -3,6 +3,7 @@
  * schedule. Everything runs on one machine, generator, broker and database too, so this says what the machine carries with this server on it.
  */
 
+import { reasonOf } from '#shared/runtime/reason.ts';
 import { measureTyping, type Measurement, type Settings } from './measure.ts';
 import { nextRate, resultOf, type SearchLimits, type SearchResult, type Trial } from './rate-search.ts';
 import type { ServerKind, ServerName } from './servers.ts';
@@ -30,7 +31,7 @@ async function tryRate(kind: ServerKind, workload: TypingWorkload, rate: number,
     const why = faultsOf(measured);
     return { rate, isSustained: why.length === 0, measured, why };
   } catch (error) {
-    return { rate, isSustained: false, measured: undefined, why: [error instanceof Error ? error.message : String(error)] };
+    return { rate, isSustained: false, measured: undefined, why: [reasonOf(error)] };
   }
 }
 

@@ -5,6 +5,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { reasonOf } from '#shared/runtime/reason.ts';
 import { clusterKinds } from './clusters.ts';
 import { startEngines, type Engines } from './engines.ts';
 import { findHighestRate, type HighestRate } from './highest-rate.ts';
@@ -69,8 +70,6 @@ function describeMachine(): string {
   const model = cpus()[0]?.model ?? 'unknown processor';
   return `${availableParallelism()} cores (${model}), ${Math.round(totalmem() / 2 ** 30)} GB, Linux ${release()}, Node ${process.versions.node}`;
 }
-
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** What is measured, how, and what can't be. */
 type Choice = {

@@ -10,6 +10,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestProject } from 'vitest/node';
 import { kafkaAnswers } from '#deploy/native/kafka-probe.ts';
+import { reasonOf } from '#shared/runtime/reason.ts';
 import type { Had, OwnEngine } from '#test/harness/own-engine.ts';
 import { startOwnKafka } from '#test/harness/own-kafka.ts';
 import { startOwnMongodb } from '#test/harness/own-mongodb.ts';
@@ -86,7 +87,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     const asked = request.url === '/kafka' ? desk.kafka() : desk.mongodb();
     asked.then(
       (had) => response.end(JSON.stringify(had)),
-      (error: unknown) => response.writeHead(500).end(error instanceof Error ? error.message : String(error)),
+      (error: unknown) => response.writeHead(500).end(reasonOf(error)),
     );
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');

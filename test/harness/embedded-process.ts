@@ -12,6 +12,7 @@ import { openEmbeddedJournal } from '#shared/journal/embedded.ts';
 import { openEmbeddedStore } from '#shared/store/embedded.ts';
 import { parseDocumentName } from '#shared/document/name.ts';
 import { openEnvironment } from '#shared/runtime/lmdb.ts';
+import { reasonOf } from '#shared/runtime/reason.ts';
 
 const [directory = '', mode = 'append', countMax = 'Infinity'] = process.argv.slice(2);
 const parsed = parseDocumentName('document');
@@ -41,6 +42,6 @@ try {
     await environment.close();
   }
 } catch (error) {
-  say(`refused ${error instanceof Error ? error.message : String(error)}`);
+  say(`refused ${reasonOf(error)}`);
   process.exit(1);
 }

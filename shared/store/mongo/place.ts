@@ -9,6 +9,7 @@
  */
 
 import { MongoClient, type MongoClientOptions } from 'mongodb';
+import { reasonOf } from '#shared/runtime/reason.ts';
 
 export type Place = {
   /** Servers and database, for people: `a:27017,b:27017/inkstream`. */
@@ -73,5 +74,3 @@ export function clientFor(url: string, options: MongoClientOptions): { readonly 
     throw refuse(`is malformed (${redact(reasonOf(error))})`);
   }
 }
-
-import { reasonOf } from '#shared/runtime/reason.ts';
