@@ -5,8 +5,7 @@
  * its own. So its CPU is read beside the gateways', and the persister's too.
  */
 
-import type { PersisterStatus } from '#persister/persister.ts';
-import type { PersisterLag } from '#persister/reporting.ts';
+import { lagMsOf } from '#test/harness/checkpoints.ts';
 import { updatesTopicOf, type Engines, type Place, type Redis } from './engines.ts';
 import { startProcess, type ServerProcess } from './server-process.ts';
 import {
@@ -50,12 +49,7 @@ export function startPersister(place: Place): Promise<ServerProcess> {
   return startProcess({ name: 'persister', entry: 'services/persister/main.ts', environment, instrumented: false });
 }
 
-/** How far a persister is: records below its checkpoints, and the age of the oldest that is not stored, in ms. Not by its metrics: those take 10 ms of its time for each look. */
-export async function askPersister({ port }: ServerProcess): Promise<{ readonly stored: number; readonly lagMs: number }> {
-  const answer = await fetch(`http://127.0.0.1:${port}/readyz`);
-  const { persister } = (await answer.json()) as { readonly persister: PersisterStatus & { readonly lag: PersisterLag } };
-  return { stored: persister.partitions.reduce((sum, { checkpoint = 0 }) => sum + checkpoint, 0), lagMs: persister.lag.ageMs };
-}
+export const urlOf = ({ port }: ServerProcess): string => `http://127.0.0.1:${port}`;
 
 async function startOurs(kind: ServerKind, engines: Engines, options: StartOptions): Promise<RunningServer> {
   const place = await engines.newPlace();
@@ -75,7 +69,7 @@ async function startOurs(kind: ServerKind, engines: Engines, options: StartOptio
     ports: serving.map(({ port }) => port ?? 0),
     pids: serving.map(({ pid }) => pid),
     beside: { persister: persister.pid, Kafka: engines.pids.kafka, MongoDB: engines.pids.mongodb },
-    lagSeconds: async () => (await askPersister(persister)).lagMs / 1_000,
+    lagSeconds: async () => (await lagMsOf({ url: urlOf(persister) })) / 1_000,
     ask: first.ask,
     stop: async () => {
       await stopAll(serving);

@@ -12,7 +12,8 @@ import { parseDocumentName } from '#shared/document/name.ts';
 import { openKafka } from '#shared/journal/kafka.ts';
 import { systemClock } from '#shared/runtime/clock.ts';
 import { createLogger } from '#shared/runtime/telemetry.ts';
-import { askPersister, placeSettings, startPersister } from './clusters.ts';
+import { storedBy } from '#test/harness/checkpoints.ts';
+import { placeSettings, startPersister, urlOf } from './clusters.ts';
 import { makeBase, makeKeystrokes } from './edits.ts';
 import type { Engines, Place } from './engines.ts';
 import { holdsState } from './fresh-client.ts';
@@ -109,7 +110,7 @@ export async function measurePersister(engines: Engines, records: number): Promi
     Kafka: treeCpuMs(engines.pids.kafka),
     MongoDB: treeCpuMs(engines.pids.mongodb),
   });
-  const stored = async (): Promise<number> => (await askPersister(persister)).stored;
+  const stored = (): Promise<number> => storedBy({ url: urlOf(persister) });
   try {
     const before = { at: monotonicMs(), cpu: cpu(), records: await stored() };
     while ((await stored()) < all) {
