@@ -208,19 +208,14 @@ export class Reader {
       const questions = asked.map((want) => this.#question(want));
       const all = await waiting.ask(node, (broker) => fetch(broker, questions, limits.waitMs, limits.fetchBytesMax));
       const found = new Map(all.map((fetched) => [nameOf(fetched), fetched]));
-      let isAny = false;
-      let isMore = false;
       for (const want of asked) {
         const fetched = found.get(nameOf(want));
-        if (fetched !== undefined && fetched.messages.length > 0) {
-          isAny = true;
-          this.#putLast(want);
-        }
+        if (fetched !== undefined && fetched.messages.length > 0) this.#putLast(want);
         this.#takeAndRelease(want, fetched);
-        if (fetched !== undefined && want.at < fetched.highWater) isMore = true;
       }
       const rest = begun + limits.fetchIntervalMs - clock.monotonic();
-      if (isAny && !isMore && rest > 0) await pause(clock, rest);
+      const isMore = asked.some((want) => want.at < (found.get(nameOf(want))?.highWater ?? 0));
+      if (rest > 0 && !isMore && all.some(({ messages }) => messages.length > 0)) await pause(clock, rest);
     } catch (error) {
       await Promise.all(asked.map((want) => this.#couldNot(want, error)));
       for (const want of asked) want.busy = false;
