@@ -51,8 +51,7 @@ const settleMsMax = 10_000;
 const attemptsMax = 50;
 /** Between two looks at what waits for somebody else, in milliseconds. */
 const waitMs = 100;
-/** Edits on top of one snapshot, and bytes of what is stored since, past which a new snapshot is cheaper than to look whether anything else came. */
-const appliedMax = 64;
+/** Bytes of what is stored since a snapshot, past which a new one is cheaper than to look whether anything else came; as it is with more edits on top than are made one. */
 const containedBytesMax = 256 * 1024;
 /** Names that are asked for at once when what is half done is looked for. */
 const namesAtOnce = 100;
@@ -280,7 +279,7 @@ async function shown(document: DocumentName, mirror: Mirror, own: Bookkeeping, c
  * else may have come.
  */
 async function standingOfOwn(document: DocumentName, context: JsonContext): Promise<Standing | undefined> {
-  const { mirrors, store } = context;
+  const { mirrors, store, limits } = context;
   const mirror = await mirrors.readMirror(document);
   const own = mirror === undefined ? undefined : ownBookkeeping(document, mirror);
   if (mirror === undefined || own === undefined || !isClean(document, mirror, own)) return undefined;
@@ -289,7 +288,7 @@ async function standingOfOwn(document: DocumentName, context: JsonContext): Prom
     state === undefined
       ? sameSnapshot(own.snapshot, emptySnapshot)
       : state.next.rev === own.rev && state.next.intent === undefined;
-  if (!isLatest || own.applied.length > appliedMax) return undefined;
+  if (!isLatest || own.applied.length > limits.appliedMax) return undefined;
 
   const listed = await store.listSegments(document, own.snapshot.upto);
   if (listed.reduce((sum, { bytes }) => sum + bytes, 0) > containedBytesMax) return undefined;
