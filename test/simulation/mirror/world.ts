@@ -8,6 +8,7 @@ import { JournalUnavailable } from '#shared/journal/journal.ts';
 import { createJournalDisk, createMemoryJournal, type JournalDisk } from '#shared/journal/memory.ts';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
+import { updatesOf as updatesOfState } from '#shared/mirror/base.ts';
 import { isClean, ownBookkeeping } from '#shared/mirror/bookkeeping.ts';
 import { appliedTo } from '#shared/mirror/history.ts';
 import { createMemoryMirrors, createMirrorDisk, type MirrorDisk, type MirrorOnDisk } from '#shared/store/memory-mirrors.ts';
@@ -80,7 +81,7 @@ export function snapshotUpdates({ store }: World, document: DocumentName, { upto
 /** What a mirror shows that was made of a snapshot, with all that was taken in on top of it. */
 export function shownUpdates(world: World, document: DocumentName, snapshot: SnapshotName): readonly Uint8Array[] {
   const applied = appliedTo(world.mirrors.states.get(document), snapshot) ?? [];
-  return [...snapshotUpdates(world, document, snapshot), ...applied.map(({ update }) => update)];
+  return updatesOfState({ updates: snapshotUpdates(world, document, snapshot), applied });
 }
 
 /** What a mirror says of itself, where that is its own and nobody has edited it. */

@@ -81,10 +81,31 @@ test('MI3: a mirror that is up to date is left alone, and a deleted one is writt
   expect(world.value()).toEqual(new Map([['text', 'a']]));
 });
 
-type Mirrors = ReturnType<typeof createMirrorWorld>['mirrors'];
+type World = ReturnType<typeof createMirrorWorld>;
+type Mirrors = World['mirrors'];
+
+/** Somebody types at the beginning, and it is stored. */
+async function typed(world: World, text: string): Promise<void> {
+  await world.type(insert(text));
+  await world.flush();
+}
+
+/** A program puts its own mirror in the place of what stands, without our field, and that is taken in, doubtful or not. */
+async function replaced(world: World, text: string): Promise<void> {
+  world.replace(new Map([['text', text]]));
+  await world.takeAll();
+  await world.clock.advance(mirrorLimits.doubtMs);
+  await world.takeAll();
+}
+
+/** What the document says, each sentence, in no order. */
+const sentencesIn = (world: World): readonly string[] =>
+  textIn(world.json())
+    .split(/(?<=\.)/u)
+    .toSorted();
 
 /** A persister that is slow: it says what it is about to write, and writes it when it is let go; and then it is `killed`, or not. */
-function slowPersister(world: ReturnType<typeof createMirrorWorld>, end?: 'killed') {
+function slowPersister(world: World, end?: 'killed') {
   const { mirrors } = world;
   let hasSaid = (): void => {};
   let goOn = (): void => {};
@@ -108,12 +129,10 @@ function slowPersister(world: ReturnType<typeof createMirrorWorld>, end?: 'kille
 
 test('MI34: who comes too late with a mirror writes nothing, and says nothing about what stands', async () => {
   const world = createMirrorWorld();
-  await world.type(insert('a'));
-  await world.flush();
+  await typed(world, 'a');
   const slow = slowPersister(world);
   await slow.said;
-  await world.type(insert('b'));
-  await world.flush();
+  await typed(world, 'b');
   expect(await world.refresh()).toMatchObject({ kind: 'written' });
   const state = await world.mirrors.readState(document);
   slow.goOn();
@@ -125,8 +144,7 @@ test('MI34: who comes too late with a mirror writes nothing, and says nothing ab
 test('MI34: nor does it count what somebody says of a mirror that was deleted and put there again meanwhile', async () => {
   const world = createMirrorWorld();
   const { mirrors } = world;
-  await world.type(insert('typed'));
-  await world.flush();
+  await typed(world, 'typed');
   const written = Promise.withResolvers<void>();
   const goOn = Promise.withResolvers<void>();
   const slow: Mirrors = {
@@ -151,10 +169,7 @@ test('MI34: nor does it count what somebody says of a mirror that was deleted an
   await expect(refreshMirror(document, { ...world.rewriteContext, mirrors: killed })).rejects.toThrow('killed');
   goOn.resolve();
   await done;
-  world.replace(new Map([['text', 'of a program']]));
-  await world.takeAll();
-  await world.clock.advance(mirrorLimits.doubtMs);
-  await world.takeAll();
+  await replaced(world, 'of a program');
   for (const text of ['typed', 'of a program']) expect(textIn(world.json())).toContain(text);
 });
 
@@ -162,12 +177,10 @@ test.each(['the first', 'a later', 'a deleted'] as const)(
   'MI34: %s mirror that was about to be written is not written any more once another persister has begun, and what is put in its place is compared with what stood there',
   async (which) => {
     const world = createMirrorWorld();
-    await world.type(insert('a.'));
-    await world.flush();
+    await typed(world, 'a.');
     if (which !== 'the first') {
       await world.refresh();
-      await world.type(insert('b.'));
-      await world.flush();
+      await typed(world, 'b.');
     }
     const shown = world.value();
     if (which === 'a deleted') world.mirrors.disk.mirrors.delete(document);
@@ -186,11 +199,7 @@ test.each(['the first', 'a later', 'a deleted'] as const)(
     await world.takeAll();
     await world.clock.advance(mirrorLimits.doubtMs);
     await world.takeAll();
-    expect(
-      textIn(world.json())
-        .split(/(?<=\.)/u)
-        .toSorted(),
-    ).toEqual(which === 'the first' ? ['a.', 'written.'] : ['a.', 'b.', 'written.']);
+    expect(sentencesIn(world)).toEqual(which === 'the first' ? ['a.', 'written.'] : ['a.', 'b.', 'written.']);
   },
 );
 
@@ -199,14 +208,10 @@ test.each(['a rewrite, after a fence', 'a rewrite, after another rewrite', 'a fe
   async (which) => {
     const world = createMirrorWorld();
     const { mirrors, store } = world;
-    const typeNext = async (text: string): Promise<void> => {
-      await world.type(insert(text));
-      await world.flush();
-    };
-    await typeNext('a.');
+    await typed(world, 'a.');
     if (which === 'a fence') {
       await world.refresh();
-      await typeNext('b.');
+      await typed(world, 'b.');
       mirrors.disk.mirrors.delete(document);
     }
     const first = slowPersister(world);
@@ -217,37 +222,27 @@ test.each(['a rewrite, after a fence', 'a rewrite, after another rewrite', 'a fe
       const killed = { ...store, readPosition: () => Promise.reject(new StoreUnavailable('killed')) };
       await expect(refreshMirror(document, { ...world.rewriteContext, store: killed })).rejects.toThrow('killed');
     } else {
-      if (which !== 'a fence') await typeNext('b.');
+      if (which !== 'a fence') await typed(world, 'b.');
       expect(await world.refresh()).toMatchObject({ kind: 'written' });
     }
     mirrors.disk.mirrors.delete(document);
     slow.goOn();
     expect(await slow.done).toEqual({ kind: 'not-now', why: 'overtaken' });
-    world.replace(new Map([['text', `${textIn(world.value())}written.`]]));
-    await world.takeAll();
-    await world.clock.advance(mirrorLimits.doubtMs);
-    await world.takeAll();
-    expect(
-      textIn(world.json())
-        .split(/(?<=\.)/u)
-        .toSorted(),
-    ).toEqual(which === 'a rewrite, after a fence' ? ['a.', 'written.'] : ['a.', 'b.', 'written.']);
+    await replaced(world, `${textIn(world.value())}written.`);
+    expect(sentencesIn(world)).toEqual(which === 'a rewrite, after a fence' ? ['a.', 'written.'] : ['a.', 'b.', 'written.']);
   },
 );
 
 test('MI34: what yet another one is about to write by then may come as well', async () => {
   const world = createMirrorWorld();
   const { mirrors } = world;
-  await world.type(insert('a.'));
-  await world.flush();
+  await typed(world, 'a.');
   const slow = slowPersister(world);
   await slow.said;
-  await world.type(insert('b.'));
-  await world.flush();
+  await typed(world, 'b.');
   expect(await world.refresh()).toMatchObject({ kind: 'written' });
   mirrors.disk.mirrors.delete(document);
-  await world.type(insert('c.'));
-  await world.flush();
+  await typed(world, 'c.');
   const another = slowPersister(world, 'killed');
   await another.said;
   slow.goOn();
@@ -256,22 +251,17 @@ test('MI34: what yet another one is about to write by then may come as well', as
   mirrors.disk.mirrors.delete(document);
   another.goOn();
   await expect(another.done).rejects.toThrow('killed');
-  world.replace(new Map([['text', `${textIn(world.value())}written.`]]));
-  await world.takeAll();
-  await world.clock.advance(mirrorLimits.doubtMs);
-  await world.takeAll();
+  await replaced(world, `${textIn(world.value())}written.`);
   expect(textIn(world.json())).toBe('c.b.a.written.');
 });
 
 test('MI34: an edit that is being taken in when one comes too late is taken in', async () => {
   const world = createMirrorWorld();
   const { mirrors, journal } = world;
-  await world.type(insert('a.'));
-  await world.flush();
+  await typed(world, 'a.');
   const slow = slowPersister(world);
   await slow.said;
-  await world.type(insert('b.'));
-  await world.flush();
+  await typed(world, 'b.');
   expect(await world.refresh()).toMatchObject({ kind: 'written' });
   world.write(new Map([['text', 'b.a.written.']]));
   const killed = { ...journal, append: () => Promise.reject(new JournalUnavailable('killed')) };
