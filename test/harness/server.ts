@@ -17,6 +17,7 @@ import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '#deploy/native/free-port.ts';
+import { readMetric } from '#test/harness/metrics.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const startDeadlineMs = 90_000;
@@ -36,6 +37,8 @@ export type ServerOptions = {
   readonly signal?: AbortSignal;
   /** A command to run it under, like strace with its options: it must put the server in its own place, so that signals reach it. */
   readonly under?: readonly string[];
+  /** Its garbage can be collected from here: for {@link memoryInUse}. */
+  readonly canCollect?: boolean;
 };
 
 export type Server = {
@@ -131,7 +134,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
 const spawnServer = (options: ServerOptions): ChildProcessByStdio<null, Readable, Readable> => {
   const { service = 'standalone', dataDir = '' } = options;
   const node = [join(root, 'node_modules/.bin/node'), '--import', './test/harness/stripped-once.js'];
-  const words = [...(options.under ?? []), ...node, `services/${service}/main.ts`];
+  const collecting = options.canCollect === true ? ['--expose-gc', '--import', './test/harness/collects-on-signal.js'] : [];
+  const words = [...(options.under ?? []), ...node, ...collecting, `services/${service}/main.ts`];
   const place = service === 'standalone' ? { DATA_DIR: dataDir } : {};
   return spawn(words[0] ?? '', words.slice(1), {
     cwd: root,
@@ -141,6 +145,15 @@ const spawnServer = (options: ServerOptions): ChildProcessByStdio<null, Readable
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
 };
+
+/** Bytes in the heap and the buffers of the main thread that are in use: what nobody refers to is collected first. For a server that `canCollect`. */
+export async function memoryInUse({ url, pid }: Server): Promise<number> {
+  const collected = (): Promise<number> => readMetric(url, 'nodejs_gc_duration_seconds_count', 'kind="major"');
+  const before = await collected();
+  process.kill(pid, 'SIGUSR2');
+  while ((await collected()) === before);
+  return (await readMetric(url, 'nodejs_heap_size_used_bytes')) + (await readMetric(url, 'nodejs_external_memory_bytes'));
+}
 
 /** Runs a server that is expected to end by itself, because of how it was started. Kills it after a minute and a half: then there is no exit code. */
 export async function endOfServer(options: ServerOptions & { readonly dataDir: string }): Promise<ServerEnd> {
