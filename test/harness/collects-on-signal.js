@@ -1,6 +1,10 @@
 /**
- * Lets a test have the garbage of a server's main thread collected, by SIGUSR2: what is in use is measured then, and not what nobody has cleared away yet.
- * For `node --expose-gc --import`; JavaScript since it comes before whatever strips types.
+ * On SIGUSR2 a process has its main thread's garbage collected, and says on stdout how many bytes of its heap and its buffers are in use then: what nobody
+ * has cleared away yet is not in them. For `node --expose-gc --import`; JavaScript since it comes before whatever strips types.
  */
 
-process.on('SIGUSR2', () => globalThis.gc?.());
+process.on('SIGUSR2', () => {
+  globalThis.gc?.();
+  const { heapUsed, external } = process.memoryUsage();
+  process.stdout.write(`in use ${heapUsed + external}\n`);
+});

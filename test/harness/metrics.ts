@@ -1,10 +1,9 @@
 /** Reads one number from a server's `/metrics`. */
 
-/** The sum of a metric over its labels, or over those samples that have `label` (`kind="major"`); 0 where nothing was counted yet. Throws where there is no such metric at all. */
-export async function readMetric(url: string, name: string, label = ''): Promise<number> {
+/** The sum of a metric over its labels; 0 where nothing was counted yet. Throws where there is no such metric at all. */
+export async function readMetric(url: string, name: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
   const samples = text.split('\n').filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
   if (samples.length === 0 && !text.includes(`# TYPE ${name} `)) throw new Error(`no metric is called ${name}`);
-  const wanted = samples.filter((line) => line.includes(label));
-  return wanted.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+  return samples.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }

@@ -17,7 +17,6 @@ import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '#deploy/native/free-port.ts';
-import { readMetric } from '#test/harness/metrics.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const startDeadlineMs = 90_000;
@@ -37,7 +36,7 @@ export type ServerOptions = {
   readonly signal?: AbortSignal;
   /** A command to run it under, like strace with its options: it must put the server in its own place, so that signals reach it. */
   readonly under?: readonly string[];
-  /** Its garbage can be collected from here: for {@link memoryInUse}. */
+  /** Its garbage can be collected from here, for `memoryInUse`. */
   readonly canCollect?: boolean;
 };
 
@@ -52,6 +51,8 @@ export type Server = {
   readonly stdout: () => string;
   /** The diagnostics so far; of a long run the last million characters. */
   readonly stderr: () => string;
+  /** Bytes in the heap and the buffers of its main thread, when what nobody refers to has been collected. Of a server that `canCollect`. */
+  readonly memoryInUse: () => Promise<number>;
   /** Sends a signal that ends the process, SIGKILL if none is named, and resolves when it is gone. Harmless on one that has ended. */
   readonly kill: (signal?: NodeJS.Signals) => Promise<void>;
   /** Ends it as an orchestrator does, with SIGTERM. Resolves with the exit code; rejects if it had to be killed or a signal ended it. */
@@ -99,8 +100,9 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   };
 
   let said = '';
+  const lines = createInterface({ input: child.stdout });
   const ready = new Promise<string>((settle) => {
-    createInterface({ input: child.stdout }).on('line', (line) => {
+    lines.on('line', (line) => {
       said += `${line}\n`;
       if (line.startsWith('ready ')) settle(line.slice('ready '.length));
     });
@@ -118,6 +120,11 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     pid: child.pid ?? 0,
     stdout: () => said,
     stderr: () => diagnostics,
+    memoryInUse: async () => {
+      const said = once(lines, 'line');
+      child.kill('SIGUSR2');
+      return Number(/^in use (?<bytes>\d+)$/u.exec(String(await said))?.groups?.['bytes']);
+    },
     kill,
     stop: async () => {
       child.kill('SIGTERM');
@@ -145,15 +152,6 @@ const spawnServer = (options: ServerOptions): ChildProcessByStdio<null, Readable
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
 };
-
-/** Bytes in the heap and the buffers of the main thread that are in use: what nobody refers to is collected first. For a server that `canCollect`. */
-export async function memoryInUse({ url, pid }: Server): Promise<number> {
-  const collected = (): Promise<number> => readMetric(url, 'nodejs_gc_duration_seconds_count', 'kind="major"');
-  const before = await collected();
-  process.kill(pid, 'SIGUSR2');
-  while ((await collected()) === before);
-  return (await readMetric(url, 'nodejs_heap_size_used_bytes')) + (await readMetric(url, 'nodejs_external_memory_bytes'));
-}
 
 /** Runs a server that is expected to end by itself, because of how it was started. Kills it after a minute and a half: then there is no exit code. */
 export async function endOfServer(options: ServerOptions & { readonly dataDir: string }): Promise<ServerEnd> {

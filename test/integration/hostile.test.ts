@@ -13,7 +13,7 @@ import { awarenessFrame } from '#test/harness/bare-client.ts';
 import { readMetric } from '#test/harness/metrics.ts';
 import { openRawClient, type RawClient, type RawClosing } from '#test/harness/raw-client.ts';
 import { openRawPerson, type RawPerson } from '#test/harness/raw-person.ts';
-import { memoryInUse, startServer, type Server } from '#test/harness/server.ts';
+import { startServer, type Server } from '#test/harness/server.ts';
 import { hostileUpdate } from '#test/simulation/rooms/hostile.ts';
 import { type Random, seeded } from '#test/simulation/rooms/random.ts';
 
@@ -228,7 +228,7 @@ test(
     onTestFinished(() => server.kill());
     const people = await openPeople(server, random);
     const sessions = await readMetric(server.url, 'inkstream_sessions');
-    const memoryBefore = await memoryInUse(server);
+    const memoryBefore = await server.memoryInUse();
 
     let frames = 0;
     const questions = new Map<string, Uint8Array>();
@@ -250,7 +250,7 @@ test(
     };
     const begun = performance.now();
     const first = await wave(0);
-    const memoryBetween = await memoryInUse(server);
+    const memoryBetween = await server.memoryInUse();
     const ends = sumOf([...first, ...(await wave(1))]);
     const seconds = (performance.now() - begun) / 1000;
 
@@ -265,7 +265,7 @@ test(
     expect(problems).toEqual([]);
     while ((await readMetric(server.url, 'inkstream_sessions')) > sessions);
     expect(await readMetric(server.url, 'inkstream_slow_readers')).toBe(0);
-    const memory = await memoryInUse(server);
+    const memory = await server.memoryInUse();
     const ackMs = people.flatMap((person) => person.ackMs).toSorted((a, b) => a - b);
     console.log(
       `${frames} hostile frames in ${seconds.toFixed(1)} s; closed: ${JSON.stringify(Object.fromEntries(ends))}; ` +

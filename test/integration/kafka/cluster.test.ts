@@ -137,6 +137,10 @@ describe('the topics', () => {
       'retention.bytes': '-1',
       'cleanup.policy': 'delete',
     });
+    // A broker does what it was told a moment after it has said so.
+    const isRefused = async (): Promise<boolean> =>
+      (await journal.append([recordOf('tried', new Uint8Array(5_000))]))[0]?.kind === 'too-large';
+    while (!(await isRefused()));
     const outcomes = await journal.append([
       recordOf('a', 2),
       recordOf('b', new Uint8Array(5_000)),
@@ -148,7 +152,8 @@ describe('the topics', () => {
     const reader = collect(journal, 0, 0);
     await reader.reaches(await journal.highWater(0));
     await reader.stop();
-    expect(reader.records().map((one) => 'record' in one && one.record.document)).toEqual(['a', 'a', 'a', 'c']);
+    const read = reader.records().map((one) => 'record' in one && one.record.document);
+    expect(read.filter((document) => document !== 'tried')).toEqual(['a', 'a', 'a', 'c']);
   });
 });
 
