@@ -18,7 +18,7 @@ import { type MirrorLimits, mirrorLimits } from '#shared/mirror/limits.ts';
 import { createMirrorWork } from '#shared/mirror/work.ts';
 import { createMemoryMirrors } from '#shared/store/memory-mirrors.ts';
 import { decodeValue, encodeValue, valueForm } from '#shared/store/mirror-values.ts';
-import type { Inkstream } from '#shared/store/mirrors.ts';
+import type { Inkstream, MirrorStore } from '#shared/store/mirrors.ts';
 import { createMemoryStore } from '#shared/store/memory.ts';
 import { nameOf } from '#test/contract/store.contract.ts';
 import { virtualClock } from '#test/harness/virtual-clock.ts';
@@ -103,12 +103,12 @@ export function createMirrorWorld(
       const update = Y.encodeStateAsUpdate(doc, before);
       await journal.append([{ kind: 'update', document, update, origin: 'people', author: '', time: 0 }]);
     },
-    /** What was appended is stored. */
-    flush: async (): Promise<void> => {
-      for (const [index, update] of updates().slice(stored).entries())
+    /** What was appended is stored, up to an offset. */
+    flush: async (next = updates().length): Promise<void> => {
+      for (const [index, update] of updates().slice(stored, next).entries())
         await store.putSegment({ document, first: stored + index, last: stored + index, update });
-      await store.moveCheckpoint(0, stored, updates().length);
-      stored = updates().length;
+      await store.moveCheckpoint(0, stored, next);
+      stored = next;
     },
     refresh: (): Promise<Refreshed> => refreshMirror(document, rewrite),
     take: (): Promise<Taken> => takeEdit(document, take),
@@ -143,5 +143,20 @@ export function createMirrorWorld(
       return found;
     },
     json: (): JsonMap => readDocumentJson(updates(), roots).value,
+  };
+}
+
+/** The same mirrors for somebody who reads one of the two, then nothing for a while in which `happens`, and then the other. */
+export function readSlowly(mirrors: MirrorStore, happens: () => Promise<unknown>): MirrorStore {
+  let reads = 0;
+  const slowly = async <T>(read: () => Promise<T>): Promise<T> => {
+    const found = await read();
+    if (++reads === 1) await happens();
+    return found;
+  };
+  return {
+    ...mirrors,
+    readState: (name) => slowly(() => mirrors.readState(name)),
+    readMirror: (name) => slowly(() => mirrors.readMirror(name)),
   };
 }

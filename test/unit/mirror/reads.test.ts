@@ -7,28 +7,12 @@ import { expect, test } from 'vitest';
 
 import { takeEdit } from '#changefeed/translate.ts';
 import { refreshMirror } from '#persister/mirror.ts';
-import type { MirrorStore } from '#shared/store/mirrors.ts';
 
-import { createMirrorWorld, document } from './mirror-world.ts';
+import { createMirrorWorld, document, readSlowly } from './mirror-world.ts';
 
 type World = ReturnType<typeof createMirrorWorld>;
 
 const textOf = (text: string): ReadonlyMap<string, string> => new Map([['text', text]]);
-
-/** The same mirrors for somebody who reads one of the two, then nothing for a while in which `happens`, and then the other. */
-function readSlowly(mirrors: MirrorStore, happens: () => Promise<unknown>): MirrorStore {
-  let reads = 0;
-  const slowly = async <T>(read: () => Promise<T>): Promise<T> => {
-    const found = await read();
-    if (++reads === 1) await happens();
-    return found;
-  };
-  return {
-    ...mirrors,
-    readState: (name) => slowly(() => mirrors.readState(name)),
-    readMirror: (name) => slowly(() => mirrors.readMirror(name)),
-  };
-}
 
 async function typed(world: World, text: string): Promise<void> {
   await world.type((doc) => doc.getText('text').insert(doc.getText('text').length, text));
