@@ -59,6 +59,20 @@ test('MI5: with a letter that goes in and out and in again', async () => {
   await liveMany(4_001, 200, { ...plan, programs: ['set', 'toggle', 'toggle'], edits: 8 });
 });
 
+const squashesIn = (outcomes: readonly Outcome[]): number => outcomes.reduce((sum, { squashes }) => sum + squashes, 0);
+
+test('MI35: with so many edits that some are made one, of programs that also put back copies from before that, or take our field away', async () => {
+  const programs = [...edits, ...edits, ...toField, ...old, 'toggle'] as const;
+  const outcomes = await liveMany(7_001, 200, { ...plan, programs, edits: 16, steps: 300 });
+  expect(squashesIn(outcomes)).toBeGreaterThan(200);
+});
+
+test('MI35: and with so many in a mirror that was inserted where people have typed', async () => {
+  const programs: readonly ProgramKind[] = ['set', 'set', 'replace', 'delete-and-insert'];
+  const outcomes = await liveMany(8_001, 200, { ...plan, programs, edits: 12, fromNothing: true });
+  expect(squashesIn(outcomes)).toBeGreaterThan(200);
+});
+
 test('MI4: where no program edits anything there is no record of ours', async () => {
   const outcomes = await liveMany(5_001, 50, { ...plan, programs: ['read', 'unset-field', 'delete', 'forge-field'] });
   expect(recordsOf(outcomes)).toBe(0);

@@ -20,7 +20,7 @@ import { valueForm } from '#shared/store/mirror-values.ts';
 import { rootKinds } from './contents.ts';
 import { clockOf, type Ports, type Process, startProcess, type World } from './world.ts';
 
-/** Few edits are made one, so that it happens in every run. */
+/** Few edits are made one, so that it happens in runs that are short. */
 const limits: MirrorLimits = { ...mirrorLimits, doubtMs: 40, appliedMax: 3 };
 
 const workOf = (): MirrorWork => createMirrorWork(valueForm, limits.valueBytesMax);

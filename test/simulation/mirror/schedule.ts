@@ -23,6 +23,8 @@ export type Outcome = {
   readonly log: readonly string[];
   readonly edits: number;
   readonly records: number;
+  /** How many times edits were made one. */
+  readonly squashes: number;
 };
 
 const start = (world: World, kind: Kind): Promise<Process> =>
@@ -89,5 +91,6 @@ export async function live(seed: number, plan: Plan): Promise<Outcome> {
     log,
     edits,
     records: recordsOfOurs(world),
+    squashes: world.squashes.count,
   };
 }

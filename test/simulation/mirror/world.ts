@@ -13,7 +13,7 @@ import { isClean, ownBookkeeping } from '#shared/mirror/bookkeeping.ts';
 import { appliedTo } from '#shared/mirror/history.ts';
 import { createMemoryMirrors, createMirrorDisk, type MirrorDisk, type MirrorOnDisk } from '#shared/store/memory-mirrors.ts';
 import { createMemoryStore, createStoreDisk, type StoreDisk } from '#shared/store/memory.ts';
-import type { Bookkeeping, MirrorStore, SnapshotName } from '#shared/store/mirrors.ts';
+import type { Bookkeeping, MirrorState, MirrorStore, SnapshotName } from '#shared/store/mirrors.ts';
 import { StoreUnavailable, type Store } from '#shared/store/store.ts';
 import type { Random } from '#test/simulation/rooms/random.ts';
 
@@ -26,6 +26,8 @@ export type World = {
   readonly mirrors: MirrorDisk;
   /** Everything that was ever appended, also what was trimmed. */
   readonly appended: Appended[];
+  /** The states as they were looked at last, and how many of them were written in which many edits had become one. */
+  readonly squashes: { readonly seen: Map<DocumentName, MirrorState>; count: number };
   /** One for each step of any process. */
   time: number;
   /** Numbers that are given out once. */
@@ -41,6 +43,7 @@ export const createWorld = (random: Random): World => ({
   store: createStoreDisk(),
   mirrors: createMirrorDisk(),
   appended: [],
+  squashes: { seen: new Map(), count: 0 },
   time: 0,
   serial: 0,
   failing: false,
@@ -64,6 +67,15 @@ function noteAppended(world: World): void {
       const { document, update, origin } = read.record;
       world.appended.push({ document, update, origin });
     }
+  }
+}
+
+/** Counts the states in which edits were made one, of those that were written since it was called last. */
+function noteSquashes({ mirrors, squashes }: World): void {
+  for (const [document, state] of mirrors.states) {
+    const [edits = [], editsBefore = []] = [state, squashes.seen.get(document)].map((of) => appliedTo(of, state.next.snapshot));
+    if (edits.length > 0 && edits.length < editsBefore.length) squashes.count++;
+    squashes.seen.set(document, state);
   }
 }
 
@@ -150,6 +162,7 @@ export async function startProcess(
   const untilStopped = async (): Promise<void> => {
     while (waiting === undefined && failure === undefined) await turn();
     noteAppended(world);
+    noteSquashes(world);
     if (failure !== undefined) throw failure;
   };
 
