@@ -20,7 +20,7 @@ type Start = (options: { readonly dataDir: string; readonly archiveTo: string })
 /** Makes what is missing, some 10 s of processor time each. Resolves with what could not be made, and why, one line each. */
 export async function archiveClasses(jars: Jars): Promise<readonly string[]> {
   const brokers: Start = (options) => startBroker({ ...options, isBrief: true });
-  const databases: Start = (options) => startDatabase({ ...options, database: 'first' });
+  const databases: Start = (options) => startDatabase({ ...options, isBrief: true, database: 'first' });
   const failures = await Promise.all([
     archive('kafka', jars, brokers),
     (await databaseAtHand()) === 'stand-in' ? archive('stand-in', await standInProgram(jars), databases) : undefined,

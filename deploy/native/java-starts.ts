@@ -28,6 +28,9 @@ export type JavaProgram = 'kafka' | 'stand-in';
 
 const hash = (content: string | Buffer): string => createHash('sha256').update(content).digest('hex').slice(0, 12);
 
+/** Java's first compiler and not its second: up for half the processor time, and slower ever after. For what does not live long. */
+export const firstCompilerAlone = '-XX:TieredStopAtLevel=1';
+
 /** What is no jar of the class path's. */
 const madeFolder = ({ folder }: Pick<Jars, 'folder'>): string => join(folder, 'made');
 

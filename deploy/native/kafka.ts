@@ -19,16 +19,13 @@ import { promisify } from 'node:util';
 import { startEngine, type Engine, type EnginePlan } from '#deploy/native/engine-process.ts';
 import { freePort } from '#deploy/native/free-port.ts';
 import { javaLibraries } from '#deploy/native/java-libraries.ts';
-import { archiveFlags, writingFlags } from '#deploy/native/java-starts.ts';
+import { archiveFlags, firstCompilerAlone, writingFlags } from '#deploy/native/java-starts.ts';
 import { kafkaAnswers } from '#deploy/native/kafka-probe.ts';
 
 const run = promisify(execFile);
 
 /** As in `pom.xml`. */
 export const kafkaVersion = '4.1.0';
-
-/** The first of Java's two compilers, and not the second. */
-const quick = '-XX:TieredStopAtLevel=1';
 
 const formatMsMax = 60_000;
 const host = '127.0.0.1';
@@ -72,7 +69,7 @@ export type BrokerOptions = {
   /** Further settings of the broker, by Kafka's names: `{ 'log.segment.bytes': '1048576' }`. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly heapMb?: number;
-  /** Compiles less: up for half the CPU, and slower ever after. For brokers that do not live long. */
+  /** For a broker that does not live long: it compiles less. */
   readonly isBrief?: boolean;
   /** `leashed` (the default) ends with this process, however that ends; `free` stays. */
   readonly lifetime?: EnginePlan['lifetime'];
@@ -115,7 +112,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     args: [
       `-Xmx${options.heapMb ?? 512}m`,
       '-XX:+UseSerialGC',
-      ...(options.isBrief === true ? [quick] : []),
+      ...(options.isBrief === true ? [firstCompilerAlone] : []),
       ...archive,
       ...java,
       'kafka.Kafka',
@@ -184,6 +181,6 @@ export function newClusterId(): string {
 async function format(dataDir: string, command: readonly string[]): Promise<void> {
   const mark = join(dataDir, 'formatted');
   if (existsSync(mark)) return;
-  await run('java', ['-XX:+UseSerialGC', quick, ...command], { timeout: formatMsMax });
+  await run('java', ['-XX:+UseSerialGC', firstCompilerAlone, ...command], { timeout: formatMsMax });
   await writeFile(mark, '');
 }

@@ -15,7 +15,7 @@ import { MongoClient } from 'mongodb';
 import { startEngine, type Engine, type EnginePlan } from '#deploy/native/engine-process.ts';
 import { freePort } from '#deploy/native/free-port.ts';
 import { javaLibraries } from '#deploy/native/java-libraries.ts';
-import { archiveFlags, standInProgram, writingFlags } from '#deploy/native/java-starts.ts';
+import { archiveFlags, firstCompilerAlone, standInProgram, writingFlags } from '#deploy/native/java-starts.ts';
 
 const host = '127.0.0.1';
 const replicaSet = 'inkstream';
@@ -34,6 +34,8 @@ export type DatabaseOptions = {
   readonly port?: number;
   /** The stand-in keeps everything in memory, where a disk is not what a caller is about. A `mongod` does not care. */
   readonly isInMemory?: boolean;
+  /** For a stand-in that does not live long: it compiles less. */
+  readonly isBrief?: boolean;
   /** `leashed` (the default) ends with this process, however that ends; `free` stays. */
   readonly lifetime?: EnginePlan['lifetime'];
   /** The stand-in writes the classes that it has loaded into this file when it stops (java-starts.ts). */
@@ -101,7 +103,7 @@ async function mongod(dataDir: string, port: number): Promise<Command> {
 /** The driver asks over a connection of its own whether the server is alive: one that shares its thread with a large insert is answered after that. */
 const standInThreads = 64;
 
-async function standIn({ dataDir, isInMemory, archiveTo }: DatabaseOptions, port: number): Promise<Command> {
+async function standIn({ dataDir, isInMemory, isBrief, archiveTo }: DatabaseOptions, port: number): Promise<Command> {
   const libraries = await javaLibraries();
   if (libraries.kind === 'missing') throw new Error(libraries.reason);
   const program = await standInProgram(libraries);
@@ -113,7 +115,7 @@ async function standIn({ dataDir, isInMemory, archiveTo }: DatabaseOptions, port
       // H2 writes what has gathered as one chunk, out of one buffer: after some large documents that is hundreds of megabytes.
       '-Xmx3g',
       '-XX:+UseSerialGC',
-      '-XX:TieredStopAtLevel=1',
+      ...(isBrief === true ? [firstCompilerAlone] : []),
       `-Dio.netty.eventLoopThreads=${standInThreads}`,
       ...(archiveTo === undefined ? archiveFlags('stand-in', program) : writingFlags(archiveTo)),
       '-cp',

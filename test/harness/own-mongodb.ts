@@ -68,7 +68,7 @@ export async function startOwnMongodb({ isInMemory = false }: OwnMongodbOptions 
 const local = (port: number, isInMemory: boolean): Promise<OwnEngine> =>
   ownLocalEngine<Database>(
     ({ kind }) => (kind === 'mongod' ? 'local process (mongod)' : 'stand-in (mongo-java-server, a local process)'),
-    (dataDir) => startDatabase({ dataDir, database, port, isInMemory }),
+    (dataDir) => startDatabase({ dataDir, database, port, isInMemory, isBrief: true }),
   );
 
 async function contained(host: string, port: number): Promise<OwnEngine> {
