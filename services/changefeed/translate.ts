@@ -17,6 +17,7 @@ import type { DocumentName } from '#shared/document/name.ts';
 import type { Offset } from '#shared/journal/journal.ts';
 import { appliedWith, hashOfValue, isClean, ownBookkeeping, remarksOf, sealed, versionOf } from '#shared/mirror/bookkeeping.ts';
 import { updatesOf, type SeenState } from '#shared/mirror/base.ts';
+import { sayAfterAll } from '#shared/mirror/fence.ts';
 import { bytesOf, confirmed, nextBookkeeping, nextState } from '#shared/mirror/history.ts';
 import { bytesOfMirror, fitted } from '#shared/mirror/room.ts';
 import type { EditAnswer } from '#shared/mirror/work.ts';
@@ -72,13 +73,19 @@ async function takeOnce(document: DocumentName, context: TakeContext): Promise<T
   if (state?.next.intent !== undefined) return finish(document, state, mirror, own, context);
   if (mirror === undefined) return state === undefined ? { kind: 'clean' } : { kind: 'missing', rev: state.rev };
   if (state !== undefined && own !== undefined && wasHalfWritten(state, own)) return complete(document, state, mirror, context);
-  if (own !== undefined && isClean(document, mirror, own)) return { kind: 'clean' };
+  if (own !== undefined && isClean(document, mirror, own)) {
+    if (state !== undefined && !isKnownTo(state, own)) await sayAfterAll(document, versionOf(own), context);
+    return { kind: 'clean' };
+  }
   return decide(document, { state, mirror, own }, context);
 }
 
 /** Whether the state was written, and the mirror is still what it was before: with the same snapshot, so only the bookkeeping is new. */
 const wasHalfWritten = ({ before, next }: MirrorState, own: Bookkeeping): boolean =>
   own.rev === before.rev && own.rev !== next.rev && sameSnapshot(next.snapshot, own.snapshot);
+
+/** Whether it is one of the two that a state is about. A copy from before that was put back as it was is none, nor is what somebody wrote too late who was killed then: nobody has said that these stand, and what replaces them is to be compared with them. */
+const isKnownTo = ({ before, next }: MirrorState, { rev }: Bookkeeping): boolean => rev === before.rev || rev === next.rev;
 
 async function complete(document: DocumentName, state: MirrorState, mirror: Mirror, { mirrors }: TakeContext): Promise<Taken> {
   await mirrors.writeBookkeeping(document, mirror.guard, { ...nextBookkeeping(state), ...remarksOf(mirror) });

@@ -10,8 +10,9 @@
  * has put there makes the other miss, whose rev for the state makes the word of the first miss. It says it once more (`sayAfterAll`); where it is killed, the state is in doubt as it was, and the next one begins again.
  *
  * What was put there again may be deleted too, at any later time; and the slow one, if it was to write where nothing is, does so after all, while the state is sure of something else. Nothing prevents that: a write of one document can't depend on what
- * another one says. So whoever has written a mirror, and finds that its word does not count any more, looks whether its mirror stands there, and then says so all the same (`sayAfterAll`). What stays open is the moment until then; or the time until the next
- * rewrite, where the writer is killed in that moment, or an edit is being taken in. A program that replaces such a mirror then, without our field, is taken for one that replaced what the state says, and what people typed between the two is in the document twice, or taken out. And an
+ * another one says. So whoever has written a mirror, and finds that its word does not count any more, looks whether its mirror stands there, and then says so all the same (`sayAfterAll`). Where it is killed before that, a changefeed that comes
+ * upon a mirror of which the state knows nothing says so. What stays open is the moment until then; or the time until the next rewrite, where the state does not remember the snapshot any more. A program that replaces such a mirror
+ * then, without our field, is taken for one that replaced what the state says, and what people typed between the two is in the document twice, or taken out. And an
  * edit of such a mirror takes back what was taken in by then on top of its snapshot, as that of an old copy that is put back.
  */
 

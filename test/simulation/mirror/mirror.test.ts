@@ -55,6 +55,13 @@ test('MI7: with programs that put old copies back', async () => {
   await liveMany(3_001, 200, { ...plan, programs: ['set', ...old], edits: 8 });
 });
 
+test('MI36, MI7: with programs that put them back as they were, and replace those', async () => {
+  const asItWas: readonly ProgramKind[] = ['read', 'put-back-as-it-was', 'put-back-as-it-was'];
+  const programs = [...asItWas, 'replace', 'unset-field', 'delete-and-insert'] as const;
+  const outcomes = await liveMany(9_001, 200, { ...plan, programs, edits: 16, typed: 10, steps: 400 });
+  expect(outcomes.reduce((sum, { oldReplaced }) => sum + oldReplaced, 0)).toBeGreaterThan(0);
+});
+
 test('MI5: with a letter that goes in and out and in again', async () => {
   await liveMany(4_001, 200, { ...plan, programs: ['set', 'toggle', 'toggle'], edits: 8 });
 });

@@ -45,6 +45,8 @@ export type Programs = {
   readonly act: (kind: ProgramKind) => boolean;
   /** What was copied under the other name. */
   readonly copied: () => JsonMap | undefined;
+  /** How many times an old copy that was put back as it was, and of which somebody of ours has said that it stands, had its field taken away. */
+  readonly oldReplaced: () => number;
 };
 
 export function createPrograms(world: World, document: DocumentName, other: DocumentName, ledger: Ledger): Programs {
@@ -67,9 +69,12 @@ export function createPrograms(world: World, document: DocumentName, other: Docu
 
   /** The copy that was put back last in the place of a mirror that was made of something else, by its rev, which it has until somebody of ours has looked at it. */
   let putBackOver: Rev | undefined;
-  /** Whoever takes the field away before that does what nothing cures: there is no trace left of its being an old copy. */
-  const isOld = (mirror: MirrorOnDisk | undefined): boolean =>
+  const isPutBack = (mirror: MirrorOnDisk | undefined): boolean =>
     putBackOver !== undefined && fieldIn(mirror?.inkstream)?.rev === putBackOver;
+  /** Whoever takes the field away before somebody of ours has, or has said that the copy stands, does what nothing cures: there is no trace left of its being an old copy. */
+  const isOld = (mirror: MirrorOnDisk | undefined): boolean =>
+    isPutBack(mirror) && states.get(document)?.next.rev !== putBackOver;
+  let oldReplaced = 0;
 
   /** What only that mirror shows of which nobody has said yet that it was written. */
   const lettersInDoubt = (): ReadonlySet<string> => {
@@ -132,6 +137,7 @@ export function createPrograms(world: World, document: DocumentName, other: Docu
     const { inkstream } = mirror;
     const inDoubt = fieldIn(inkstream) === undefined || takesFieldAway.has(kind) ? lettersInDoubt() : new Set<string>();
     if (takesFieldAway.has(kind) && (isOld(mirror) || lacksAnyOf(inDoubt, mirror, value))) return false;
+    if (takesFieldAway.has(kind) && isPutBack(mirror)) oldReplaced++;
     switch (kind) {
       case 'set':
         return put(kind, change(value, inDoubt), inkstream);
@@ -175,7 +181,7 @@ export function createPrograms(world: World, document: DocumentName, other: Docu
         return true;
     }
   };
-  return { act, copied: () => copied };
+  return { act, copied: () => copied, oldReplaced: () => oldReplaced };
 }
 
 function toggled(value: JsonMap, { toggle, letterToToggle }: Ledger): JsonMap {

@@ -25,6 +25,8 @@ export type Outcome = {
   readonly records: number;
   /** How many times edits were made one. */
   readonly squashes: number;
+  /** How many times a program replaced an old copy that stood. */
+  readonly oldReplaced: number;
 };
 
 const start = (world: World, kind: Kind): Promise<Process> =>
@@ -92,5 +94,6 @@ export async function live(seed: number, plan: Plan): Promise<Outcome> {
     edits,
     records: recordsOfOurs(world),
     squashes: world.squashes.count,
+    oldReplaced: programs.oldReplaced(),
   };
 }

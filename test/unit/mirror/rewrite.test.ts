@@ -274,6 +274,21 @@ test('MI34: an edit that is being taken in when one comes too late is taken in',
   expect(textIn(world.json())).toBe('b.a.written.');
 });
 
+test('MI36: that one came too late and was killed before it could say so is said by the changefeed', async () => {
+  const world = createMirrorWorld();
+  await typed(world, 'a.');
+  const slow = slowPersister(world, 'killed');
+  await slow.said;
+  await typed(world, 'b.');
+  expect(await world.refresh()).toMatchObject({ kind: 'written' });
+  world.mirrors.disk.mirrors.delete(document);
+  slow.goOn();
+  await expect(slow.done).rejects.toThrow('killed');
+  expect(await world.takeAll()).toEqual([]);
+  await replaced(world, `${textIn(world.value())}written.`);
+  expect(sentencesIn(world)).toEqual(['a.', 'b.', 'written.']);
+});
+
 const intervals: MirrorIntervals = {
   mirrorSettleMs: 200,
   mirrorIntervalMsMin: 1_000,

@@ -195,3 +195,22 @@ test('MI7: an old copy that is put back is compared with all that was taken in s
   await world.takeAll();
   expect(world.json()).toEqual(textOf('ac'));
 });
+
+test('MI36: what replaces an old copy that was put back as it was is compared with that copy, and takes nothing back that was typed since', async () => {
+  const world = createMirrorWorld();
+  await world.type((doc) => doc.getText('text').insert(0, 'a.'));
+  await world.flush();
+  await world.refresh();
+  const copy = { value: encodeValue(world.value()), inkstream: world.inkstream() };
+  await world.type((doc) => doc.getText('text').insert(2, 'typed.'));
+  await world.flush();
+  await world.refresh();
+  world.mirrors.disk.mirrors.set(document, copy);
+  expect(await world.takeAll(), 'nobody has edited it').toEqual([]);
+  const state = await world.mirrors.readState(document);
+  expect(await world.takeAll()).toEqual([]);
+  expect(await world.mirrors.readState(document), 'it is said once').toEqual(state);
+  world.replace(textOf('a.written.'));
+  expect(await world.takeAll()).toMatchObject([{ kind: 'taken' }]);
+  for (const sentence of ['a.', 'typed.', 'written.']) expect(world.json().get('text')).toContain(sentence);
+});
