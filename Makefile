@@ -19,7 +19,7 @@ help: ## what there is
 
 .PHONY: run
 run: $(installed) $(pages) ## set up, and run standalone on http://127.0.0.1:8080
-	@exec node --max-semi-space-size=64 services/standalone/main.ts
+	@exec node services/standalone/main.ts
 
 .PHONY: up
 up: $(installed) $(pages) ## a local cluster: Kafka, MongoDB, two gateways, a persister, a changefeed, and HAProxy where it is found

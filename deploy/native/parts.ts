@@ -11,7 +11,6 @@ import { type Engine, startEngine } from '#deploy/native/engine-process.ts';
 import { kafkaAnswers } from '#deploy/native/kafka-probe.ts';
 import { startBroker } from '#deploy/native/kafka.ts';
 import { databaseAnswers, startDatabase } from '#deploy/native/mongodb.ts';
-import { nodeFlags } from '#deploy/node-flags.ts';
 
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, '../..');
@@ -106,7 +105,7 @@ async function startService(
   return startEngine({
     name: `${name} on ${addressOf(name, place.ports)}`,
     command: process.execPath,
-    args: [...nodeFlags, join(root, 'services', service, 'main.ts')],
+    args: [join(root, 'services', service, 'main.ts')],
     logFile: await freshLog(place, name),
     readyLine: /^ready /mu,
     answers: () => partAnswers(name, place.ports),

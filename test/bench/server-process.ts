@@ -3,7 +3,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { nodeFlags } from '#deploy/node-flags.ts';
 import type { Instruction, InstrumentReply } from './instrument.ts';
 
 export const checkout = join(import.meta.dirname, '..', '..');
@@ -76,7 +75,7 @@ function askInstrument(child: ChildProcess, instruction: Instruction): Promise<I
 export async function startProcess({ name, entry, environment, instrumented }: ProcessOptions): Promise<ServerProcess> {
   const instrument = instrumented ? ['--expose-gc', '--import', join(checkout, 'test/bench/instrument.ts')] : [];
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([variable]) => !variable.startsWith('INKSTREAM_')));
-  const child = spawn(process.execPath, [...nodeFlags, ...instrument, join(checkout, entry)], {
+  const child = spawn(process.execPath, [...instrument, join(checkout, entry)], {
     env: { ...inherited, NODE_ENV: 'production', NODE_NO_WARNINGS: '1', ...environment },
     stdio: ['ignore', 'pipe', 'pipe', ...(instrumented ? ['ipc' as const] : [])],
     serialization: 'advanced',

@@ -11,7 +11,6 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { changefeedSettings } from '#changefeed/config.ts';
 import { brokerSettings, kafkaVersion } from '#deploy/native/kafka.ts';
 import { mongodOptions } from '#deploy/native/mongodb.ts';
-import { nodeFlags } from '#deploy/node-flags.ts';
 import { provisionSettings } from '#deploy/provision-settings.ts';
 import { gatewaySettings } from '#gateway/config.ts';
 import { persisterServiceSettings } from '#persister/config.ts';
@@ -56,13 +55,6 @@ describe('CL30: what Docker is told is what the rest of the repository says', ()
     expect(images).toContain(`apache/kafka:${kafkaVersion}`);
     expect(images).toContain(mongo);
     for (const image of images) expect(image).toMatch(/^(?:inkstream:local|\S+:\d+\.\d+\.\d+)$/u);
-  });
-
-  test('CL30: Node is told the same by make, by the image and by a local cluster', () => {
-    const flags = nodeFlags.join(' ');
-    expect(readFileSync('Makefile', 'utf8')).toContain(`@exec node ${flags} services/standalone/main.ts\n`);
-    expect(dockerfile).toContain(` NODE_OPTIONS=${flags}\n`);
-    expect(readFileSync('README.md', 'utf8')).toContain(`export NODE_OPTIONS=${flags}\n`);
   });
 
   test('CL30: broker and database are set as the local ones are', () => {
