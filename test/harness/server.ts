@@ -121,9 +121,9 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     stdout: () => said,
     stderr: () => diagnostics,
     memoryInUse: async () => {
-      const said = once(lines, 'line');
+      const line = once(lines, 'line');
       child.kill('SIGUSR2');
-      return Number(/^in use (?<bytes>\d+)$/u.exec(String(await said))?.groups?.['bytes']);
+      return Number(/^in use (?<bytes>\d+)$/u.exec(String(await line))?.groups?.['bytes']);
     },
     kill,
     stop: async () => {

@@ -12,17 +12,9 @@ import { mirrorLimits } from '#shared/mirror/limits.ts';
 import { emptySnapshot } from '#shared/store/mirrors.ts';
 import { StoreUnavailable } from '#shared/store/store.ts';
 
-import { createMirrorWorld, document } from './mirror-world.ts';
+import { createMirrorWorld, document, sentencesIn, textOf, type World } from './mirror-world.ts';
 
-type World = ReturnType<typeof createMirrorWorld>;
-
-const textOf = (text: string): JsonMap => new Map([['text', text]]);
 const insert = (text: string) => (doc: Y.Doc) => doc.getText('text').insert(0, text);
-
-const wordsIn = (value: JsonValue | undefined): readonly string[] => {
-  const text = value instanceof Map ? (value as JsonMap).get('text') : undefined;
-  return typeof text === 'string' ? text.split(/(?<=\.)/u).toSorted() : [];
-};
 
 /** Somebody has typed `typed.`; by `upTo` that is only in the journal, or stored, or in a snapshot too. */
 async function withTyped(upTo: 'journal' | 'segments' | 'snapshot'): Promise<World> {
@@ -50,7 +42,7 @@ test.each(['journal', 'segments', 'snapshot'] as const)(
     world.replace(textOf('written.'));
     expect(await world.refresh()).toEqual({ kind: 'not-now', why: 'edited' });
     expect((await world.takeAll()).map(({ kind }) => kind)).toEqual(['taken']);
-    expect(wordsIn(world.json())).toEqual(['typed.', 'written.']);
+    expect(sentencesIn(world.json())).toEqual(['typed.', 'written.']);
     const { snapshot, applied } = world.inkstream();
     expect(snapshot).toEqual(emptySnapshot);
     expect(applied).toHaveLength(1);
@@ -71,9 +63,9 @@ test('MI30: what is written into it next is compared with what was inserted, whe
     world[next](textOf('written. and more.'));
     await world.takeAll();
     await untilRewritten(world);
-    world[next](textOf([...wordsIn(world.json()), 'last.'].join('')));
+    world[next](textOf([...sentencesIn(world.json()), 'last.'].join('')));
     await world.takeAll();
-    expect(wordsIn(world.json())).toEqual([' and more.', 'last.', 'typed.', 'written.']);
+    expect(sentencesIn(world.json())).toEqual([' and more.', 'last.', 'typed.', 'written.']);
   }
 });
 
@@ -99,7 +91,7 @@ test('MI30: nor is it put in twice, or does it replace anything, where whoever t
     };
     await expect(takeEdit(document, stopped)).rejects.toThrow('killed');
     await world.takeAll();
-    expect(wordsIn(world.json()), port).toEqual(['typed.', 'written.']);
+    expect(sentencesIn(world.json()), port).toEqual(['typed.', 'written.']);
     await untilRewritten(world);
     expect(world.value()).toEqual(world.json());
   }
@@ -130,7 +122,7 @@ test('MI31: what is inserted before the first mirror of ours is put beside what 
   const written = await firstWriting(world, 'before', () => world.replace(textOf('written.')));
   expect(written).toEqual({ kind: 'not-now', why: 'overtaken' });
   await world.takeAll();
-  expect(wordsIn(world.json())).toEqual(['typed.', 'written.']);
+  expect(sentencesIn(world.json())).toEqual(['typed.', 'written.']);
   await untilRewritten(world);
   expect(world.value()).toEqual(world.json());
 });

@@ -146,6 +146,23 @@ export function createMirrorWorld(
   };
 }
 
+export type World = ReturnType<typeof createMirrorWorld>;
+
+/** What a mirror says whose document is a text. */
+export const textOf = (text: string): JsonMap => new Map([['text', text]]);
+
+/** The text of such a document or mirror; nothing where it is something else. */
+export const textIn = (value: JsonValue | undefined): string => {
+  const text = value instanceof Map ? (value as JsonMap).get('text') : undefined;
+  return typeof text === 'string' ? text : '';
+};
+
+/** Its sentences, each as often as it is there, in no order. */
+export const sentencesIn = (value: JsonValue | undefined): readonly string[] =>
+  textIn(value)
+    .split(/(?<=\.)/u)
+    .toSorted();
+
 /** The same mirrors for somebody who reads one of the two, then nothing for a while in which `happens`, and then the other. */
 export function readSlowly(mirrors: MirrorStore, happens: () => Promise<unknown>): MirrorStore {
   let reads = 0;

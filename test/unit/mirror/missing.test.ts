@@ -10,10 +10,9 @@ import { refreshMirror } from '#persister/mirror.ts';
 import { mirrorLimits } from '#shared/mirror/limits.ts';
 import { silentLogger } from '#test/harness/memory-gateway.ts';
 
-import { createMirrorWorld, document } from './mirror-world.ts';
+import { createMirrorWorld, document, textOf } from './mirror-world.ts';
 
 const insert = (text: string) => (doc: Y.Doc) => doc.getText('text').insert(0, text);
-const textOf = (text: string) => new Map([['text', text]]);
 
 async function withMirror(text: string) {
   const world = createMirrorWorld();

@@ -8,11 +8,7 @@ import { expect, test } from 'vitest';
 import { takeEdit } from '#changefeed/translate.ts';
 import { refreshMirror } from '#persister/mirror.ts';
 
-import { createMirrorWorld, document, readSlowly } from './mirror-world.ts';
-
-type World = ReturnType<typeof createMirrorWorld>;
-
-const textOf = (text: string): ReadonlyMap<string, string> => new Map([['text', text]]);
+import { createMirrorWorld, document, readSlowly, textOf, type World } from './mirror-world.ts';
 
 async function typed(world: World, text: string): Promise<void> {
   await world.type((doc) => doc.getText('text').insert(doc.getText('text').length, text));

@@ -5,19 +5,13 @@ import { takeEdit } from '#changefeed/translate.ts';
 import { hasCovered, retireCovered } from '#persister/compaction.ts';
 import { type MirrorAge, type MirrorIntervals, nextMirrorMs, refreshMirror } from '#persister/mirror.ts';
 
-import type { JsonValue } from '#shared/document/json/value.ts';
 import { JournalUnavailable } from '#shared/journal/journal.ts';
 import { mirrorLimits } from '#shared/mirror/limits.ts';
 import { StoreUnavailable } from '#shared/store/store.ts';
 
-import { createMirrorWorld, document } from './mirror-world.ts';
+import { createMirrorWorld, document, sentencesIn, textIn, type World } from './mirror-world.ts';
 
 const insert = (text: string) => (doc: Y.Doc) => doc.getText('text').insert(0, text);
-
-const textIn = (value: JsonValue | undefined): string => {
-  const text = value instanceof Map ? value.get('text') : undefined;
-  return typeof text === 'string' ? text : '';
-};
 
 test('MI12: snapshots that a mirror or its state names outlive the head that covers them, and the others do not', async () => {
   const world = createMirrorWorld({ historySnapshotsMax: 3 });
@@ -81,7 +75,6 @@ test('MI3: a mirror that is up to date is left alone, and a deleted one is writt
   expect(world.value()).toEqual(new Map([['text', 'a']]));
 });
 
-type World = ReturnType<typeof createMirrorWorld>;
 type Mirrors = World['mirrors'];
 
 /** Somebody types at the beginning, and it is stored. */
@@ -97,12 +90,6 @@ async function replaced(world: World, text: string): Promise<void> {
   await world.clock.advance(mirrorLimits.doubtMs);
   await world.takeAll();
 }
-
-/** What the document says, each sentence, in no order. */
-const sentencesIn = (world: World): readonly string[] =>
-  textIn(world.json())
-    .split(/(?<=\.)/u)
-    .toSorted();
 
 /** A persister that is slow: it says what it is about to write, and writes it when it is let go; and then it is `killed`, or not. */
 function slowPersister(world: World, end?: 'killed') {
@@ -199,7 +186,7 @@ test.each(['the first', 'a later', 'a deleted'] as const)(
     await world.takeAll();
     await world.clock.advance(mirrorLimits.doubtMs);
     await world.takeAll();
-    expect(sentencesIn(world)).toEqual(which === 'the first' ? ['a.', 'written.'] : ['a.', 'b.', 'written.']);
+    expect(sentencesIn(world.json())).toEqual(which === 'the first' ? ['a.', 'written.'] : ['a.', 'b.', 'written.']);
   },
 );
 
@@ -229,7 +216,9 @@ test.each(['a rewrite, after a fence', 'a rewrite, after another rewrite', 'a fe
     slow.goOn();
     expect(await slow.done).toEqual({ kind: 'not-now', why: 'overtaken' });
     await replaced(world, `${textIn(world.value())}written.`);
-    expect(sentencesIn(world)).toEqual(which === 'a rewrite, after a fence' ? ['a.', 'written.'] : ['a.', 'b.', 'written.']);
+    expect(sentencesIn(world.json())).toEqual(
+      which === 'a rewrite, after a fence' ? ['a.', 'written.'] : ['a.', 'b.', 'written.'],
+    );
   },
 );
 
@@ -286,7 +275,7 @@ test('MI36: that one came too late and was killed before it could say so is said
   await expect(slow.done).rejects.toThrow('killed');
   expect(await world.takeAll()).toEqual([]);
   await replaced(world, `${textIn(world.value())}written.`);
-  expect(sentencesIn(world)).toEqual(['a.', 'b.', 'written.']);
+  expect(sentencesIn(world.json())).toEqual(['a.', 'b.', 'written.']);
 });
 
 const intervals: MirrorIntervals = {

@@ -11,10 +11,9 @@ import { encodeValue, valueForm } from '#shared/store/mirror-values.ts';
 import type { MirrorStore, RefusedEdit } from '#shared/store/mirrors.ts';
 import { fullInkstream } from '#test/contract/mirrors.contract.ts';
 
-import { createMirrorWorld, document } from './mirror-world.ts';
+import { createMirrorWorld, document, textOf } from './mirror-world.ts';
 
 const insert = (text: string) => (doc: Y.Doc) => doc.getText('text').insert(0, text);
-const textOf = (text: string) => new Map([['text', text]]);
 
 /** A document with a mirror in which others have so much that `room.bytes` are left. */
 async function crowded(text: string) {

@@ -4,18 +4,13 @@ import { expect, test } from 'vitest';
 
 import { takeEdit } from '#changefeed/translate.ts';
 import { refreshMirror } from '#persister/mirror.ts';
-import type { JsonValue } from '#shared/document/json/value.ts';
 import { mirrorLimits } from '#shared/mirror/limits.ts';
 import { hashOfValue, sealed, versionOf } from '#shared/mirror/bookkeeping.ts';
 import { encodeValue } from '#shared/store/mirror-values.ts';
 import type { Bookkeeping, MirrorState } from '#shared/store/mirrors.ts';
 import { StoreUnavailable } from '#shared/store/store.ts';
 
-import { createMirrorWorld, document } from './mirror-world.ts';
-
-type World = ReturnType<typeof createMirrorWorld>;
-
-const textOf = (text: string): ReadonlyMap<string, JsonValue> => new Map([['text', text]]);
+import { createMirrorWorld, document, textOf, type World } from './mirror-world.ts';
 
 /** People make `now` of a text that was `was`, and a persister is killed while it rewrites the mirror: `before` or `after` the mirror itself was written. */
 async function killedWhileRewriting(was: string, now: string, when: 'before' | 'after'): Promise<World> {

@@ -12,22 +12,9 @@ import { encodeValue } from '#shared/store/mirror-values.ts';
 import { emptySnapshot, type Inkstream } from '#shared/store/mirrors.ts';
 import { StoreUnavailable } from '#shared/store/store.ts';
 
-import { createMirrorWorld, document, readSlowly } from './mirror-world.ts';
-
-type World = ReturnType<typeof createMirrorWorld>;
+import { createMirrorWorld, document, readSlowly, sentencesIn, textIn, textOf, type World } from './mirror-world.ts';
 
 const appliedMax = 3;
-
-const textOf = (text: string): JsonMap => new Map([['text', text]]);
-const textIn = (value: JsonValue | undefined): string => {
-  const text = value instanceof Map ? (value as JsonMap).get('text') : undefined;
-  return typeof text === 'string' ? text : '';
-};
-/** What the document says, each sentence as often as it is there, in no order. */
-const sentencesIn = (world: World): readonly string[] =>
-  textIn(world.json())
-    .split(/(?<=\.)/u)
-    .toSorted();
 
 const typing = (text: string) => (doc: Y.Doc) => doc.getText('text').insert(0, text);
 
@@ -79,7 +66,7 @@ describe('a copy of the mirror from before its edits were made one', () => {
     expect(copy.applied).toHaveLength(appliedMax);
     expect(kept, 'they are made one again and again').toEqual([2, 3, 2, 3, 2, 3, 2, 3, 2]);
     const typed = Array.from({ length: 3 * appliedMax }, (_, index) => `typed ${index + appliedMax + 1}.`);
-    expect(sentencesIn(world)).toEqual([...text.split(/(?<=\.)/u), ...typed].toSorted());
+    expect(sentencesIn(world.json())).toEqual([...text.split(/(?<=\.)/u), ...typed].toSorted());
     expect(world.updates(), 'one record for each').toHaveLength(1 + appliedMax + 2 * 3 * appliedMax);
     await expectRewritten(world);
   });
@@ -94,7 +81,7 @@ describe('a copy of the mirror from before its edits were made one', () => {
     }
     putBack(world, 'people.1.2.3.last.', copy);
     expect(await world.takeAll()).toMatchObject([{ kind: 'taken' }]);
-    expect(sentencesIn(world)).toEqual(['1.', '2.', '3.', 'last.', 'people.', 'typed 4.', 'typed 5.']);
+    expect(sentencesIn(world.json())).toEqual(['1.', '2.', '3.', 'last.', 'people.', 'typed 4.', 'typed 5.']);
     await expectRewritten(world);
   });
 
@@ -109,7 +96,7 @@ describe('a copy of the mirror from before its edits were made one', () => {
     expect(await editsKept(world)).toBe(3);
     putBack(world, text, copy);
     expect(await world.takeAll()).toEqual([]);
-    expect(sentencesIn(world)).toEqual(['1.', '2.', '3.', '4.', '5.', 'people.']);
+    expect(sentencesIn(world.json())).toEqual(['1.', '2.', '3.', '4.', '5.', 'people.']);
     await expectRewritten(world);
   });
 });
@@ -123,7 +110,7 @@ test('MI35, MI9: edits stay one where the next one is put aside, and the mirror 
   await world.flush(appliedMax); // of what was typed and the edits all but the last one
   expect(await world.refresh()).toEqual({ kind: 'not-now', why: 'behind' });
   await expectRewritten(world);
-  expect(sentencesIn(world)).toEqual(['1.', '2.', '3.', 'people.']);
+  expect(sentencesIn(world.json())).toEqual(['1.', '2.', '3.', 'people.']);
 });
 
 const killed = async (): Promise<never> => {
@@ -190,10 +177,10 @@ describe('MI35, MI8: the edit with which those before are made one is in the doc
     expect(world.inkstream().intent === undefined).toBe(number === 1);
     edit(world, copy);
     await takeAllAnew(world);
-    expect(sentencesIn(world)).toEqual(sentences);
+    expect(sentencesIn(world.json())).toEqual(sentences);
     await writeLate();
     await takeAllAnew(world);
-    expect(sentencesIn(world)).toEqual(sentences);
+    expect(sentencesIn(world.json())).toEqual(sentences);
     await expectRewritten(world);
   });
 
@@ -206,7 +193,7 @@ describe('MI35, MI8: the edit with which those before are made one is in the doc
       edit(world, copy);
     });
     await takeAllAnew(world, mirrors);
-    expect(sentencesIn(world)).toEqual(sentences);
+    expect(sentencesIn(world.json())).toEqual(sentences);
     await expectRewritten(world);
   });
 
@@ -215,7 +202,7 @@ describe('MI35, MI8: the edit with which those before are made one is in the doc
     await expect(takeEdit(document, killedBehindAppend(world))).rejects.toThrow('killed');
     edit(world, copy);
     await takeAllAnew(world);
-    expect(sentencesIn(world)).toEqual(sentences);
+    expect(sentencesIn(world.json())).toEqual(sentences);
     await expectRewritten(world);
   });
 });
@@ -245,11 +232,11 @@ describe('MI35, MI30, MI32: a mirror that was inserted where people have typed, 
     expect(kept, 'they are made one again and again').toEqual([2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3]);
     expect(world.inkstream().snapshot, 'and it was never written anew').toEqual(emptySnapshot);
     const typed = Array.from({ length: 4 * appliedMax }, (_, index) => `typed ${index + 1}.`);
-    expect(sentencesIn(world)).toEqual(['typed.', ...typed, ...text.split(/(?<=\.)/u)].toSorted());
+    expect(sentencesIn(world.json())).toEqual(['typed.', ...typed, ...text.split(/(?<=\.)/u)].toSorted());
     expect(world.json().get('map')).toEqual(new Map<string, JsonValue>([['title', 'typed'], ['count', 4 * appliedMax]])); // prettier-ignore
     await expectRewritten(world);
     world[how](valueOf(`${textIn(world.value())}last.`, 0));
     await world.takeAll();
-    expect(sentencesIn(world)).toEqual(['last.', 'typed.', ...typed, ...text.split(/(?<=\.)/u)].toSorted());
+    expect(sentencesIn(world.json())).toEqual(['last.', 'typed.', ...typed, ...text.split(/(?<=\.)/u)].toSorted());
   });
 });

@@ -6,9 +6,7 @@ import type { JsonValue } from '#shared/document/json/value.ts';
 import { mirrorLimits } from '#shared/mirror/limits.ts';
 import { encodeValue } from '#shared/store/mirror-values.ts';
 
-import { createMirrorWorld, document } from './mirror-world.ts';
-
-const textOf = (text: string): ReadonlyMap<string, JsonValue> => new Map([['text', text]]);
+import { createMirrorWorld, document, textOf } from './mirror-world.ts';
 
 /** A document that says `text`, with its mirror. */
 async function withText(text: string, ...options: Parameters<typeof createMirrorWorld>) {
