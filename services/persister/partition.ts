@@ -8,6 +8,7 @@
  */
 
 import type { Batch, FollowEnd, Journal, Offset, Partition } from '#shared/journal/journal.ts';
+import { createEnding } from '#shared/runtime/ending.ts';
 import { createSlices } from '#shared/runtime/slices.ts';
 import { backoffMs, pause } from '#shared/runtime/waiting.ts';
 import { readEnds, staleEndMsMax } from '#shared/store/binding.ts';
@@ -204,7 +205,7 @@ export class PartitionPersister {
     const { draining } = this.#context.retrying;
     const alarm = createAlarm(clock);
     const slices = createSlices(clock, limits.flushSliceMs);
-    const over = Promise.withResolvers<void>();
+    const over = createEnding();
     let end: Turn | undefined;
     const onBatch = (batch: Batch): Promise<void> | undefined => {
       if (end !== undefined || draining.aborted) return undefined;
@@ -219,7 +220,7 @@ export class PartitionPersister {
       const room = allowance.room();
       if (room !== undefined || this.#gathering.updateBytes >= limits.flushBytes || this.#isAwaited()) alarm.ring();
       else alarm.ringWithin(this.#untilTurnMs());
-      return room === undefined ? slices() : Promise.race([room, over.promise]);
+      return room === undefined ? slices() : over.orEnd(room).catch(() => {});
     };
     this.#endTurn = (turn) => {
       end ??= turn;
@@ -245,7 +246,7 @@ export class PartitionPersister {
       end ??= { kind: 'drained' };
       allowance.giveBack(this.#gathering.heldBytes);
       this.#gathering = startGathering(this.#checkpoint ?? from);
-      over.resolve();
+      over.end(new Error('the partition is not followed any more'));
       await following.stop();
     }
   }

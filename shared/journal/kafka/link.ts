@@ -20,6 +20,7 @@
 
 import { JournalUnavailable, type Offset, type Partition } from '#shared/journal/journal.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
+import { createEnding, type Ending } from '#shared/runtime/ending.ts';
 import { reasonOf } from '#shared/runtime/reason.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { type BrokerAddress, closeBroker, connectBroker, isWhole, type KafkaConnection, parseAddress } from './connection.ts';
@@ -43,14 +44,14 @@ const suspectMs = 1_000;
 /** How long one broker is asked alone who leads, in ms. */
 const headStartMs = 250;
 
-/** The connections to one node. `gone` rejects when they were thrown away. */
+/** The connections to one node. `ending` ends when they are thrown away. */
 type Node = {
   readonly id: string;
   readonly address: BrokerAddress;
   readonly broker: Promise<Broker>;
   /** The same, once it is connected. */
   connected: Broker | undefined;
-  readonly gone: PromiseWithResolvers<never>;
+  readonly ending: Ending;
 };
 
 const nameOf = ({ host, port }: BrokerAddress): string => `${host}:${port}`;
@@ -93,10 +94,8 @@ export class Link {
   async ask<T>(id: string, question: (broker: Broker) => Promise<T>): Promise<T> {
     const node = this.#nodeOf(id, await this.#known());
     const suspicion = this.#suspect(node);
-    const answer = node.broker.then(question);
-    answer.catch(() => {});
     try {
-      return await Promise.race([answer, node.gone.promise]);
+      return await node.ending.orEnd(node.broker.then(question));
     } catch (error) {
       this.#drop(node, error);
       throw unavailable(error);
@@ -206,9 +205,8 @@ export class Link {
       throw new JournalUnavailable(`Kafka: node ${id} is not there now`);
     }
     const { connection, logger } = this.#parts;
-    const gone = Promise.withResolvers<never>();
-    gone.promise.catch(() => {});
-    const node: Node = { id, address, gone, broker: connectBroker(connection, address, logger), connected: undefined };
+    const broker = connectBroker(connection, address, logger);
+    const node: Node = { id, address, ending: createEnding(), broker, connected: undefined };
     this.#nodes.set(id, node);
     node.broker.then(
       (broker) => (node.connected = broker),
@@ -240,7 +238,7 @@ export class Link {
     this.#nodes.delete(node.id);
     if (why === 'failed') this.#isStale = true;
     const error = unavailable(reason);
-    node.gone.reject(error);
+    node.ending.end(error);
     node.broker.then(
       (broker) => closeBroker(broker, error),
       () => {},
