@@ -58,9 +58,11 @@ export class Room implements Saved, CatchUp {
   readonly #members = new Set<Member>();
   /** Those who wait for an acknowledgement. */
   readonly #unsettled = new Set<Member>();
-  #pending: Scanned[] = [];
-  #pendingOwn: Scanned[] = [];
-  #authors = new Set<Member>();
+  // Emptied with each flush and not made anew: what an old array that was thrown away had in it outlives it, until the whole heap is collected.
+  readonly #pending: Scanned[] = [];
+  readonly #pendingOwn: Scanned[] = [];
+  /** Whose `#pendingOwn` are; 'several' where not of one. */
+  #author: Member | 'several' | undefined;
   readonly #held: HeldUpdates<Member, Ticket | undefined>;
   #sequence = 0;
   #published = 0;
@@ -304,7 +306,7 @@ export class Room implements Saved, CatchUp {
     this.#parts.counters.editsIn++;
     this.#pending.push(update);
     this.#pendingOwn.push(update);
-    this.#authors.add(member);
+    this.#author = this.#author === undefined || this.#author === member ? member : 'several';
     ticket.at = this.#sequence + 1;
     this.#parts.requestFlush(this);
     return undefined;
@@ -354,16 +356,13 @@ export class Room implements Saved, CatchUp {
   }
 
   #publishPending(): Draft | undefined {
-    const updates = this.#pending;
-    const own = this.#pendingOwn;
-    const authors = this.#authors;
-    this.#pending = [];
-    this.#pendingOwn = [];
-    this.#authors = new Set();
+    const updates = this.#pending.splice(0);
+    const own = this.#pendingOwn.splice(0);
+    const author = this.#author === 'several' ? undefined : this.#author;
+    this.#author = undefined;
     const merged = mergeScanned(updates);
-    const [author] = authors;
     // An author who is the only one has everything in the frame already; it may have left since.
-    const isAlone = author !== undefined && authors.size === 1 && own.length === updates.length;
+    const isAlone = author !== undefined && own.length === updates.length;
     const except = isAlone && this.#members.has(author) ? author : undefined;
     this.#published++;
     this.#parts.counters.flushes++;
@@ -377,7 +376,7 @@ export class Room implements Saved, CatchUp {
       // Without what others appended in between, our own need not follow one another.
       merged: own.length === updates.length ? merged : mergeUpdates(own.map(({ bytes }) => bytes)),
       sequence: this.#sequence,
-      author: authors.size === 1 ? (author?.author ?? '') : '',
+      author: author?.author ?? '',
     };
   }
 
