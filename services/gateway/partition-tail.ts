@@ -4,7 +4,7 @@
  * A document opens from the store, which has everything below the partition's checkpoint, and from the journal's records since. Reading those
  * records again for each document that opens would cost as much as all of them together each time. So while any room of a
  * partition is open it is read once, from the checkpoint on, and what comes is kept: the tail. It is bounded (tail-memory.ts), and shrinks as the checkpoint
- * moves on; a document whose records have left it is read by itself (`readRecords`). It is kept batch by batch, as it came: documents open
+ * moves on; a document whose records have left it is read by itself (`readUpdates`). It is kept as it came and not by document (tail-pages.ts): documents open
  * a thousand times less often than records arrive.
  *
  * No gap goes unseen (rule 5): a batch that does not begin where the one before it ended, or a partition that can't be followed any
@@ -12,6 +12,7 @@
  */
 
 import type { Keeper, TailMemory } from '#gateway/tail-memory.ts';
+import { TailPages } from '#gateway/tail-pages.ts';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Batch, FollowEnd, Following, Journal, JournalRecord, Offset, Partition } from '#shared/journal/journal.ts';
 
@@ -38,20 +39,13 @@ const describeEnd = (end: FollowEnd): string => {
   }
 };
 
-/** What a record weighs in memory besides its update. */
-const recordOverheadBytes = 200;
-
-/** The records of a batch, and what they keep in memory. */
-type Kept = { readonly records: readonly TailRecord[]; readonly next: Offset; readonly bytes: number };
-
 export class PartitionTail implements Keeper {
   readonly #partition: Partition;
   readonly #memory: TailMemory;
   readonly #onLost: (reason: string) => void;
   readonly #following: Following;
   readonly #listeners = new Map<DocumentName, Set<Listener>>();
-  readonly #kept: Kept[] = [];
-  #bytes = 0;
+  readonly #kept = new TailPages();
   #start: Offset;
   #next: Offset;
   #lost: TailLost | undefined;
@@ -83,11 +77,11 @@ export class PartitionTail implements Keeper {
 
   /** Whether nothing is kept that `trim` could let go of. */
   get isEmpty(): boolean {
-    return this.#kept.length === 0;
+    return this.#kept.isEmpty;
   }
 
   get bytes(): number {
-    return this.#bytes;
+    return this.#kept.bytes;
   }
 
   /** Throws `TailLost` where nothing comes any more. */
@@ -102,15 +96,10 @@ export class PartitionTail implements Keeper {
     return new Promise((resolve, reject) => this.#waiting.push({ offset, resolve, reject }));
   }
 
-  /** The records of a document at `from` or later that were seen so far. Asserts that none of them has left the tail. */
-  recordsOf(document: DocumentName, from: Offset): readonly TailRecord[] {
+  /** The updates of a document at `from` or later that were seen so far. Asserts that none of them has left the tail. */
+  updatesOf(document: DocumentName, from: Offset): readonly Uint8Array[] {
     if (from < this.#start) throw new Error(`the tail begins at ${this.#start}, after ${from}`);
-    const records: TailRecord[] = [];
-    for (const kept of this.#kept) {
-      if (kept.next <= from) continue;
-      for (const entry of kept.records) if (entry.record.document === document && entry.offset >= from) records.push(entry);
-    }
-    return records;
+    return this.#kept.updatesOf(document, from);
   }
 
   /** Calls `listener` with every later record of `document`, until the returned function is called. */
@@ -123,14 +112,13 @@ export class PartitionTail implements Keeper {
     };
   }
 
-  /** Lets go of the batches that are wholly below `below`. */
+  /** Lets go of what is below `below`, page by page. */
   trim(below: Offset): void {
-    const count = this.#kept.findIndex(({ next }) => next > below);
-    this.#drop(count === -1 ? this.#kept.length : count);
+    this.#letGo(() => this.#kept.trim(below));
   }
 
   dropOldest(): void {
-    this.#drop(1);
+    this.#letGo(() => this.#kept.dropOldest());
   }
 
   stop(): Promise<void> {
@@ -151,31 +139,22 @@ export class PartitionTail implements Keeper {
   }
 
   #keep(batch: Batch): void {
-    const records: TailRecord[] = [];
-    let bytes = 0;
     for (const entry of batch.records) {
-      if ('record' in entry) {
-        records.push(entry);
-        bytes += entry.record.update.length + recordOverheadBytes;
-        for (const listener of this.#listeners.get(entry.record.document) ?? []) listener(entry);
-      } else {
-        // Nobody's edit that we could show; the persister sets it aside and says so. It may be part of the very buffer that records are views of.
-        bytes += entry.bytes.length;
-      }
+      // What is no record is nobody's edit that we could show; the persister sets it aside and says so.
+      if (!('record' in entry)) continue;
+      const { document, update } = entry.record;
+      const before = this.#kept.bytes;
+      this.#kept.append(entry.offset, document, update);
+      this.#memory.take(this.#kept.bytes - before);
+      for (const listener of this.#listeners.get(document) ?? []) listener(entry);
+      if (this.#lost !== undefined) return;
     }
-    if (records.length === 0) return;
-    this.#kept.push({ records, next: batch.next, bytes });
-    this.#bytes += bytes;
-    this.#memory.take(bytes);
   }
 
-  #drop(count: number): void {
-    if (count === 0) return;
-    for (const { next, bytes } of this.#kept.splice(0, count)) {
-      this.#bytes -= bytes;
-      this.#memory.giveBack(bytes);
-      this.#start = next;
-    }
+  #letGo(drop: () => Offset | undefined): void {
+    const before = this.#kept.bytes;
+    this.#start = drop() ?? this.#start;
+    this.#memory.giveBack(before - this.#kept.bytes);
   }
 
   #lose(reason: string): void {
@@ -187,20 +166,20 @@ export class PartitionTail implements Keeper {
   #end(reason: string): Promise<void> {
     this.#lost ??= new TailLost(reason);
     for (const { reject } of this.#waiting.splice(0)) reject(this.#lost);
-    this.#drop(this.#kept.length);
+    this.trim(Number.POSITIVE_INFINITY);
     this.#memory.remove(this);
     return this.#following.stop();
   }
 }
 
-/** Reads the records of one document from `from` up to `to` off the journal, for a document whose records have left the tail. */
-export function readRecords(journal: Journal, document: DocumentName, from: Offset, to: Offset): Promise<readonly TailRecord[]> {
+/** Reads the updates of one document from `from` up to `to` off the journal, for a document whose records have left the tail. */
+export function readUpdates(journal: Journal, document: DocumentName, from: Offset, to: Offset): Promise<readonly Uint8Array[]> {
   return new Promise((resolve, reject) => {
-    const records: TailRecord[] = [];
+    const updates: Uint8Array[] = [];
     let next = from;
     const finish = (fault?: string): void => {
       void following.stop();
-      if (fault === undefined) resolve(records);
+      if (fault === undefined) resolve(updates);
       else reject(new TailLost(fault));
     };
     const following = journal.follow(journal.partitionOf(document), from, {
@@ -211,7 +190,7 @@ export function readRecords(journal: Journal, document: DocumentName, from: Offs
           return;
         }
         for (const entry of batch.records) {
-          if ('record' in entry && entry.record.document === document && entry.offset < to) records.push(entry);
+          if ('record' in entry && entry.record.document === document && entry.offset < to) updates.push(entry.record.update);
         }
         next = batch.next;
         if (next >= to) finish();

@@ -15,7 +15,7 @@
  * A room goes when nobody was in it for `roomIdleMs` and everything in it is durable, or at once where memory is short.
  */
 
-import { PartitionTail, readRecords, type TailRecord } from '#gateway/partition-tail.ts';
+import { PartitionTail, readUpdates, type TailRecord } from '#gateway/partition-tail.ts';
 import { TailMemory } from '#gateway/tail-memory.ts';
 import { type Member, Room } from '#gateway/room.ts';
 import type { RoomMemory, RoomParts } from '#gateway/room-parts.ts';
@@ -177,11 +177,11 @@ export class Rooms {
       await tail.reached(highWater);
       const upto = tail.next;
       meanwhile = this.#gather(tail, document);
-      const records =
+      const since =
         checkpoint >= tail.start
-          ? tail.recordsOf(document, checkpoint)
+          ? tail.updatesOf(document, checkpoint)
           : await this.#readAround(tail, document, checkpoint, upto);
-      const updates = [...stored.updates, ...records.map(({ record }) => record.update)];
+      const updates = [...stored.updates, ...since];
       const bytes = updates.reduce((sum, update) => sum + update.length, 0);
       this.#memory.bytes += bytes;
       const state = await loadDocumentState(updates, pause).finally(() => {
@@ -195,9 +195,9 @@ export class Rooms {
     }
   }
 
-  /** The records of a document below `upto`, of which some have left the tail. */
-  #readAround(tail: PartitionTail, document: DocumentName, from: Offset, upto: Offset): Promise<readonly TailRecord[]> {
-    return tail.next > from ? readRecords(this.#parts.journal, document, from, upto) : Promise.resolve([]);
+  /** The updates of a document below `upto`, of which some have left the tail. */
+  #readAround(tail: PartitionTail, document: DocumentName, from: Offset, upto: Offset): Promise<readonly Uint8Array[]> {
+    return tail.next > from ? readUpdates(this.#parts.journal, document, from, upto) : Promise.resolve([]);
   }
 
   /** Keeps what comes of a document from now on. It counts with the bytes of all documents. */
