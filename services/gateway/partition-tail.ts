@@ -45,7 +45,7 @@ export class PartitionTail implements Keeper {
   readonly #onLost: (reason: string) => void;
   readonly #following: Following;
   readonly #listeners = new Map<DocumentName, Set<Listener>>();
-  readonly #kept = new TailPages();
+  readonly #kept: TailPages;
   #start: Offset;
   #next: Offset;
   #lost: TailLost | undefined;
@@ -55,6 +55,7 @@ export class PartitionTail implements Keeper {
   constructor(journal: Journal, partition: Partition, from: Offset, memory: TailMemory, onLost: (reason: string) => void) {
     this.#partition = partition;
     this.#memory = memory;
+    this.#kept = new TailPages(memory.pageBytes);
     memory.add(this);
     this.#onLost = onLost;
     this.#start = from;
@@ -75,7 +76,7 @@ export class PartitionTail implements Keeper {
     return this.#next;
   }
 
-  /** Whether nothing is kept that `trim` could let go of. */
+  /** Whether nothing is kept. */
   get isEmpty(): boolean {
     return this.#kept.isEmpty;
   }

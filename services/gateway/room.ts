@@ -58,7 +58,7 @@ export class Room implements Saved, CatchUp {
   readonly #members = new Set<Member>();
   /** Those who wait for an acknowledgement. */
   readonly #unsettled = new Set<Member>();
-  // Emptied with each flush and not made anew: what an old array that was thrown away had in it outlives it, until the whole heap is collected.
+  // Emptied with each flush, not made anew: one that waited for it is old, and once thrown away it would take what is in it along to the old generation (nepotism).
   readonly #pending: Scanned[] = [];
   readonly #pendingOwn: Scanned[] = [];
   /** Whose `#pendingOwn` are; 'several' where not of one. */

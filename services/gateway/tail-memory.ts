@@ -2,7 +2,7 @@
  * What all tails of a gateway keep together.
  *
  * A share of the bound for each partition would be simple, and wrong: of a dozen partitions one is busy, and one large record is more than
- * its share. So there is one allowance for all of them. Past it the largest tail lets go of its oldest batch, and so on until they fit. What is let
+ * its share. So there is one allowance for all of them. Past it the largest tail lets go of its oldest page, and so on until they fit. What is let
  * go of is still in the journal: a document that needs it reads it there, which costs a request and nothing else.
  */
 
@@ -13,13 +13,18 @@ export type Keeper = {
   readonly dropOldest: () => void;
 };
 
+/** A tail takes memory by so much at a time, or by so small a part of the allowance. */
+const pageBytes = { min: 64, max: 16 * 1024, part: 1 / 64 } as const;
+
 export class TailMemory {
+  readonly pageBytes: number;
   readonly #bytesMax: number;
   readonly #keepers = new Set<Keeper>();
   #bytes = 0;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
+    this.pageBytes = Math.max(pageBytes.min, Math.min(pageBytes.max, Math.floor(bytesMax * pageBytes.part)));
   }
 
   get bytes(): number {

@@ -1,22 +1,18 @@
 /**
- * Records that are kept for a second or two, in case somebody asks for them.
+ * Records that are kept until the checkpoint has passed them, a second or two mostly, in case a document opens.
  *
  * As objects, each with its strings and its array, they would be the greater part of what a gateway hands on to the old generation of its heap: they live just long enough for that, and die
- * there, where only a collection of the whole heap finds them. Nearly none is ever looked at. So what is asked for is copied into pages, one behind the other, and is bytes that no collector
- * looks into:
+ * there, where only a collection of the whole heap finds them. Nearly none is ever looked at. So what arrives is copied into pages, one behind the other, and is bytes that no collector looks into:
  *
  *     record    <offset − the page's first> <name length> <document's name> <update length> <update>        numbers as lib0 writes them
  *
- * A page is let go of as a whole.
+ * A page is let go of as a whole. Whoever asks for a document's updates reads through all of them, which is quick as long as nothing is made of what is another's.
  */
 
 import * as decoding from 'lib0/decoding';
 import type { DocumentName } from '#shared/document/name.ts';
 import { allocate, varUintBytes, writeVarUint } from '#shared/document/varint.ts';
 import type { Offset } from '#shared/journal/journal.ts';
-
-/** A page, unless a record needs a larger one. */
-const pageBytes = 16 * 1024;
 
 type Page = {
   readonly first: Offset;
@@ -27,8 +23,14 @@ type Page = {
 };
 
 export class TailPages {
+  readonly #pageBytes: number;
   readonly #pages: Page[] = [];
   #bytes = 0;
+
+  /** A page has `pageBytes`, unless a record needs a larger one. */
+  constructor(pageBytes: number) {
+    this.#pageBytes = pageBytes;
+  }
 
   get isEmpty(): boolean {
     return this.#pages.length === 0;
@@ -39,7 +41,7 @@ export class TailPages {
     return this.#bytes;
   }
 
-  /** Keeps a record that lies behind all others. Copies. */
+  /** Keeps a record that lies behind all others. Copies. Asserts that it does. */
   append(offset: Offset, document: DocumentName, update: Uint8Array): void {
     const name = Buffer.from(document);
     const size = varUintBytes(offset) + varUintBytes(name.length) + name.length + varUintBytes(update.length) + update.length;
@@ -56,8 +58,9 @@ export class TailPages {
 
   #pageFor(offset: Offset, size: number): Page {
     const last = this.#pages.at(-1);
+    if (last !== undefined && offset < last.next) throw new Error(`a record at ${offset} comes behind ${last.next}`);
     if (last !== undefined && last.used + size <= last.bytes.length) return last;
-    const page = { first: offset, next: offset, bytes: allocate(Math.max(pageBytes, size)), used: 0 };
+    const page = { first: offset, next: offset, bytes: allocate(Math.max(this.#pageBytes, size)), used: 0 };
     this.#pages.push(page);
     this.#bytes += page.bytes.length;
     return page;
@@ -66,16 +69,16 @@ export class TailPages {
   /** The updates of a document at `from` or later, in order. Copies. */
   updatesOf(document: DocumentName, from: Offset): readonly Uint8Array[] {
     const name = Buffer.from(document);
-    return this.#pages.filter(({ next }) => next > from).flatMap((page) => [...updatesIn(page, name, from)]);
+    return this.#pages.filter(({ next }) => next > from).flatMap((page) => updatesIn(page, name, from));
   }
 
-  /** Lets go of the pages that are wholly below `below`. Returns behind which offset everything is still here; undefined where nothing was let go of. */
+  /** Lets go of the pages that are wholly below `below`. Returns from which offset on everything is still here, if any was. */
   trim(below: Offset): Offset | undefined {
     const count = this.#pages.findIndex(({ next }) => next > below);
     return this.#drop(count === -1 ? this.#pages.length : count);
   }
 
-  /** Lets go of the oldest page, and says the same. */
+  /** Lets go of the oldest page. Returns what `trim` does. */
   dropOldest(): Offset | undefined {
     return this.#drop(1);
   }
@@ -87,12 +90,25 @@ export class TailPages {
   }
 }
 
-function* updatesIn({ first, bytes, used }: Page, name: Buffer, from: Offset): Generator<Uint8Array> {
-  const decoder = decoding.createDecoder(bytes.subarray(0, used));
-  while (decoding.hasContent(decoder)) {
+function updatesIn({ first, bytes, used }: Page, name: Uint8Array, from: Offset): readonly Uint8Array[] {
+  const updates: Uint8Array[] = [];
+  const decoder = decoding.createDecoder(bytes);
+  while (decoder.pos < used) {
     const offset = first + decoding.readVarUint(decoder);
-    const isOurs = name.equals(decoding.readVarUint8Array(decoder));
-    const update = decoding.readVarUint8Array(decoder);
-    if (isOurs && offset >= from) yield update.slice();
+    const nameBytes = decoding.readVarUint(decoder);
+    const nameAt = decoder.pos;
+    decoder.pos += nameBytes;
+    const updateBytes = decoding.readVarUint(decoder);
+    const updateAt = decoder.pos;
+    decoder.pos += updateBytes;
+    const isWanted = offset >= from && nameBytes === name.length && isAt(bytes, nameAt, name);
+    if (isWanted) updates.push(bytes.slice(updateAt, decoder.pos));
   }
+  return updates;
+}
+
+/** From the end: the names of a product's documents begin alike. */
+function isAt(bytes: Uint8Array, at: number, name: Uint8Array): boolean {
+  for (let i = name.length - 1; i >= 0; i--) if (bytes[at + i] !== name[i]) return false;
+  return true;
 }

@@ -67,7 +67,7 @@ export function startServer({ name, clock, disks, random, hasPersister, step, br
       outboxHighWaterBytes: 1_000,
       fragmentBytes: 200,
       missedBytesMax: random.pick([0, 300, 5_000]),
-      tailBytesMax: random.pick([500, 1_000_000]),
+      tailBytesMax: random.pick([500, 5_000, 1_000_000]),
     },
   });
   if (hasPersister) {

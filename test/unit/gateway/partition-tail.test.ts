@@ -66,6 +66,18 @@ test('GW107: all tails share one allowance, and the largest lets go of its oldes
   expect(memory.bytes).toBe(0);
 });
 
+test('GW107: a tail with a small allowance takes it in small pieces, and begins between two records where some were let go of', () => {
+  const memory = new TailMemory(1_000);
+  const { tail, bring } = tailFrom(0, memory);
+  bring(
+    0,
+    Array.from({ length: 40 }, (_, offset) => recordAt(offset, 40)),
+  );
+  expect(memory.bytes).toBeLessThanOrEqual(1_000);
+  expect(tail.start).toBeGreaterThan(20);
+  expect(offsetsIn(tail)).toEqual(Array.from({ length: 40 - tail.start }, (_, index) => tail.start + index));
+});
+
 test('GW108: of what is no record nothing is kept', () => {
   const memory = new TailMemory(100_000);
   const { tail, bring } = tailFrom(0, memory);

@@ -29,8 +29,8 @@ test('GW113: whatever a tail keeps and lets go of, from its beginning on each do
     fc.record({ trim: fc.double({ min: -0.5, max: 1.5, noNaN: true }) }),
     fc.constant('drop' as const),
   );
-  const run = (steps: readonly (typeof step extends fc.Arbitrary<infer Step> ? Step : never)[]): void => {
-    const pages = new TailPages();
+  const run = (pageBytes: number, steps: readonly (typeof step extends fc.Arbitrary<infer Step> ? Step : never)[]): void => {
+    const pages = new TailPages(pageBytes);
     let kept: Kept[] = [];
     let start = 0;
     let next = 0;
@@ -60,11 +60,11 @@ test('GW113: whatever a tail keeps and lets go of, from its beginning on each do
     pages.trim(next);
     expect(pages.bytes).toBe(0);
   };
-  fc.assert(fc.property(fc.array(step, { maxLength: 120 }), run), { numRuns: 300 });
+  fc.assert(fc.property(fc.constantFrom(64, 500, 16_384), fc.array(step, { maxLength: 120 }), run), { numRuns: 300 });
 });
 
 test('GW113: what was asked for stays as it is when the tail goes on, and keeps nothing else', () => {
-  const pages = new TailPages();
+  const pages = new TailPages(16_384);
   const [a, b] = names as [DocumentName, DocumentName];
   pages.append(0, a, Uint8Array.of(1, 2));
   pages.append(1, b, new Uint8Array(1_000));
@@ -73,4 +73,13 @@ test('GW113: what was asked for stays as it is when the tail goes on, and keeps 
   pages.append(2, a, Uint8Array.of(9, 9));
   expect(update).toEqual(Uint8Array.of(1, 2));
   expect(update?.buffer.byteLength).toBe(2);
+});
+
+test('GW113: a record that does not lie behind all others is refused', () => {
+  const pages = new TailPages(16_384);
+  const [a] = names as [DocumentName];
+  pages.append(7, a, Uint8Array.of(1));
+  for (const offset of [7, 3]) expect(() => pages.append(offset, a, Uint8Array.of(2))).toThrow('comes behind 8');
+  pages.append(8, a, Uint8Array.of(3));
+  expect(pages.updatesOf(a, 0)).toEqual([Uint8Array.of(1), Uint8Array.of(3)]);
 });
