@@ -73,7 +73,7 @@ export class Sweeps {
 
   async #rest(ms: number, signal: AbortSignal): Promise<void> {
     this.#wake = new AbortController();
-    await pause(this.#options.clock, ms, AbortSignal.any([signal, this.#wake.signal]));
+    await pause(this.#options.clock, ms, signal, this.#wake.signal);
     this.#wake = undefined;
   }
 

@@ -123,7 +123,7 @@ export class MirrorQueue {
       while (!draining.aborted) {
         this.#sweepNow = new AbortController();
         await this.#sweep();
-        await pause(clock, queueLimits.mirrorSweepMs, AbortSignal.any([draining, this.#sweepNow.signal]));
+        await pause(clock, queueLimits.mirrorSweepMs, draining, this.#sweepNow.signal);
       }
     };
     await Promise.all([sweeping(), this.#writeRounds()]);
@@ -142,7 +142,7 @@ export class MirrorQueue {
       const ended = new AbortController();
       void Promise.all(round.map((document) => this.#begin(document))).then(() => ended.abort());
       // One that takes longer goes on beside the next ones.
-      await pause(clock, queueLimits.mirrorSlowMs, AbortSignal.any([draining, ended.signal]));
+      await pause(clock, queueLimits.mirrorSlowMs, draining, ended.signal);
       const tookMs = clock.monotonic() - begunMs;
       if (tookMs > 0) await pause(clock, (tookMs * queueLimits.mirrorRestPercent) / 100, draining);
     }

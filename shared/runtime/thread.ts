@@ -111,7 +111,7 @@ export function createThread<Q, A>(name: string, entry: URL, clock: Clock, limit
   return {
     ask: (question, transfer = []) => {
       const mine = turn.then(() => run(question, transfer));
-      turn = mine;
+      turn = mine.then(() => undefined); // the answer is whose it is: a document
       return mine;
     },
     keep: (done) => {

@@ -2,17 +2,20 @@
 
 import type { Clock } from './clock.ts';
 
-/** Resolves after `ms` milliseconds, or at once when `signal` is aborted. */
-export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
-  if (signal?.aborted === true) return Promise.resolve();
+/**
+ * Resolves after `ms` milliseconds, or at once when one of `signals` is aborted. (For whom a signal lasts as long as the process, `AbortSignal.any` is no way to wait for two: Node 22 keeps a note of each
+ * one that was made of it.)
+ */
+export function pause(clock: Clock, ms: number, ...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
+  if (signals.some((signal) => signal?.aborted)) return Promise.resolve();
   return new Promise((resolve) => {
     const wake = (): void => {
       timer.cancel();
-      signal?.removeEventListener('abort', wake);
+      for (const signal of signals) signal?.removeEventListener('abort', wake);
       resolve();
     };
     const timer = clock.after(ms, wake);
-    signal?.addEventListener('abort', wake);
+    for (const signal of signals) signal?.addEventListener('abort', wake);
   });
 }
 

@@ -8,6 +8,7 @@
 
 import type { Consumer, Kafka } from 'kafkajs';
 import type { Clock } from '#shared/runtime/clock.ts';
+import { createEnding } from '#shared/runtime/ending.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { pause } from '#shared/runtime/waiting.ts';
 import type { Partition } from '../journal.ts';
@@ -64,14 +65,14 @@ export const shareByGroup =
   (parts: GroupSharingParts): SharePartitions =>
   (onShare) => {
     const { clock, logger, groupId } = parts;
-    const stopping = Promise.withResolvers<'stopped'>();
+    const stopping = createEnding();
     let isStopped = false;
     const takePart = async (): Promise<void> => {
       while (!isStopped) {
         const { consumer, lost } = enter(parts, (share) => {
           if (!isStopped) onShare(share);
         });
-        const error = await Promise.race([lost, stopping.promise]);
+        const error = await stopping.orEnd(lost).catch((stopped: unknown) => stopped);
         // Leaves the group, so that others need not wait until the session has run out.
         await Promise.race([consumer.disconnect().catch(() => {}), pause(clock, leaveMsMax)]);
         if (isStopped) return;
@@ -83,7 +84,7 @@ export const shareByGroup =
     return {
       stop: async () => {
         isStopped = true;
-        stopping.resolve('stopped');
+        stopping.end(new Error('sharing was stopped'));
         await ended;
       },
     };
