@@ -108,11 +108,15 @@ export class PartitionPersister {
     this.#unreadSince = caughtUp ? undefined : (this.#unreadSince ?? this.#context.clock.monotonic());
   }
 
-  /** Stores what is below `upto` as soon as it is read, without gathering more. Resolves when the checkpoint is there, however long that takes. */
-  storeThrough(upto: Offset): Promise<void> {
+  /** Stores what is below `upto` as soon as it is read, without gathering more. Resolves when the checkpoint is there, however long that takes; never where `signal` is aborted before. */
+  storeThrough(upto: Offset, signal?: AbortSignal): Promise<void> {
     if (this.#checkpoint !== undefined && this.#checkpoint >= upto) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#awaited.push({ upto, resolve });
+    const waiting = { upto, resolve };
+    this.#awaited.push(waiting);
+    signal?.addEventListener('abort', () => {
+      this.#awaited = this.#awaited.filter((one) => one !== waiting);
+    });
     if (this.#isAwaited()) this.#ring?.();
     return promise;
   }
@@ -220,7 +224,7 @@ export class PartitionPersister {
       const room = allowance.room();
       if (room !== undefined || this.#gathering.updateBytes >= limits.flushBytes || this.#isAwaited()) alarm.ring();
       else alarm.ringWithin(this.#untilTurnMs());
-      return room === undefined ? slices() : over.orEnd(room).catch(() => {});
+      return room === undefined ? slices() : over.orEnd(room).catch(() => {}); // there is always room some day, and the end is no failure
     };
     this.#endTurn = (turn) => {
       end ??= turn;

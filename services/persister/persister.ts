@@ -90,9 +90,9 @@ export type Persister = {
   readonly status: () => PersisterStatus;
   /**
    * Resolves when everything of a partition below `upto` is stored, without waiting for more to gather; however long that takes. Rejects with `StoreUnavailable` where
-   * the partition is not persisted here.
+   * the partition is not persisted here. Who gives up aborts `signal`, and is not remembered.
    */
-  readonly storeThrough: (partition: Partition, upto: Offset) => Promise<void>;
+  readonly storeThrough: (partition: Partition, upto: Offset, signal?: AbortSignal) => Promise<void>;
   /** To be told of a head that was made for a mirror: what it covers is deleted later, as after a compaction of the persister's own. */
   readonly compactedBefore: (document: DocumentName, head: Head) => void;
   /** Stores what was gathered if the store answers, gives the partitions back, and lets go of everything, within `stopMsMax`. Resolves always; may be called again. */
@@ -162,10 +162,10 @@ export function startPersister(parts: PersisterParts): Persister {
       return { ok, journal: journalState, partitions: states, compaction: compaction.status(), mirrorsWaiting };
     },
     compactedBefore: (document, head) => compaction.compactedBefore(document, head),
-    storeThrough: async (partition, upto) => {
+    storeThrough: async (partition, upto, signal) => {
       const persister = share.persisters.find((one) => one.partition === partition);
       if (persister === undefined) throw new StoreUnavailable(`partition ${partition} is not persisted here`);
-      await persister.storeThrough(upto);
+      await persister.storeThrough(upto, signal);
     },
     stop,
   };

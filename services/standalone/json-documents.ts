@@ -39,7 +39,7 @@ export type JsonContext = TakeContext & {
   readonly refresh: (document: DocumentName) => Promise<Refreshed>;
   /** Told of each head that a refresh has made. */
   readonly compactedBefore: (document: DocumentName, head: Head) => void;
-  readonly storeThrough: (partition: Partition, upto: Offset) => Promise<void>;
+  readonly storeThrough: (partition: Partition, upto: Offset, signal: AbortSignal) => Promise<void>;
   readonly hurry: () => () => void;
   /** Whether a document is to have a mirror. */
   readonly hasMirror: (document: DocumentName) => boolean;
@@ -202,9 +202,10 @@ async function bringUp(document: DocumentName, settle: () => Promise<void>, cont
   const { clock, journal, storeThrough, mirrors, refresh, compactedBefore, hasMirror } = context;
   if (!hasMirror(document)) return leftOut;
   const partition = journal.partitionOf(document);
-  await inTime(settle(), clock);
+  await inTime(settle, clock);
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
-    await inTime(storeThrough(partition, await journal.highWater(partition)), clock);
+    const highWater = await journal.highWater(partition);
+    await inTime((signal) => storeThrough(partition, highWater, signal), clock);
     const current = await standingOfOwn(document, context);
     if (current !== undefined) return current;
 
@@ -234,11 +235,11 @@ const describe = ({ outcome }: Extract<Refreshed, { kind: 'not-compacted' }>): s
   outcome.kind === 'stopping' ? 'stopping' : outcome.reason;
 
 /** Rejects with `StoreUnavailable` where it takes too long. */
-async function inTime(settled: Promise<void>, clock: JsonContext['clock']): Promise<void> {
+async function inTime(settle: (signal: AbortSignal) => Promise<void>, clock: JsonContext['clock']): Promise<void> {
   const done = new AbortController();
   const late = pause(clock, settleMsMax, done.signal).then(() => 'late' as const);
   try {
-    if ((await Promise.race([settled, late])) === 'late')
+    if ((await Promise.race([settle(done.signal), late])) === 'late')
       throw new StoreUnavailable(`what was sent until now was not stored within ${settleMsMax} ms`);
   } finally {
     done.abort();

@@ -40,6 +40,20 @@ test('EM3: what is yet to come is stored when it is there; a partition of somebo
   await running.persister.stop();
 });
 
+test('EM3: nothing is stored sooner for somebody who has given up', async () => {
+  const world = createWorld();
+  const running = run(world, { limits: patient });
+  await running.persister.started;
+  await settle();
+  const given = new AbortController();
+  void running.persister.storeThrough(0, 3, given.signal);
+  given.abort();
+  await append(world, type(6));
+  await settle();
+  expect(running.flushes).toBe(0);
+  await running.persister.stop();
+});
+
 test('EM3: who waits while the store is away is served when it is back', async () => {
   const world = createWorld();
   let away = true;
