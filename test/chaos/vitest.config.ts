@@ -1,4 +1,4 @@
-/** The long runs, `make chaos`: faults in a cluster, and the rooms, the gateways and the hostile frames of `make test` by other seeds, ten, five and three times as many. */
+/** The long runs, `make chaos`: faults in a cluster, what a process has in memory after a while, and the rooms, the gateways and the hostile frames of `make test` by other seeds, ten, five and three times as many. */
 
 import { defineConfig } from 'vitest/config';
 import { leftOutReporter } from '#test/harness/left-out.ts';

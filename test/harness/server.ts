@@ -123,7 +123,9 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     memoryInUse: async () => {
       const line = once(lines, 'line');
       child.kill('SIGUSR2');
-      return Number(/^in use (?<bytes>\d+)$/u.exec(String(await line))?.groups?.['bytes']);
+      const [, bytes] = /^in use (\d+)$/u.exec(String(await line)) ?? [];
+      if (bytes === undefined) throw new Error(`not what is in use: ${String(await line)}`);
+      return Number(bytes);
     },
     kill,
     stop: async () => {

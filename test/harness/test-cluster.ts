@@ -13,7 +13,7 @@ import { provisionForTests } from '#test/harness/kafka-topics.ts';
 import type { Had } from '#test/harness/own-engine.ts';
 import { type OwnKafka, startOwnKafka } from '#test/harness/own-kafka.ts';
 import { type OwnMongodb, startOwnMongodb } from '#test/harness/own-mongodb.ts';
-import { type Server, startServer } from '#test/harness/server.ts';
+import { type Server, type ServerOptions, startServer } from '#test/harness/server.ts';
 
 /** One process of the cluster. */
 export type ClusterNode = {
@@ -56,6 +56,8 @@ export type TestClusterOptions = {
   readonly partitions?: number;
   /** Where no test stops the database. */
   readonly isDatabaseInMemory?: boolean;
+  /** The garbage of all processes can be collected from here, for `memoryInUse`. */
+  readonly canCollect?: boolean;
   readonly gatewaySettings?: Settings;
   readonly persisterSettings?: Settings;
   readonly changefeedSettings?: Settings;
@@ -65,8 +67,8 @@ type Service = 'gateway' | 'persister' | 'changefeed';
 
 const diagnosticsCharactersMax = 20_000_000;
 
-async function startNode(name: string, service: Service, settings: Settings): Promise<ClusterNode> {
-  let server = await startServer({ service, settings });
+async function startNode(name: string, options: ServerOptions): Promise<ClusterNode> {
+  let server = await startServer(options);
   const { port } = server;
   let said = '';
   return {
@@ -79,7 +81,7 @@ async function startNode(name: string, service: Service, settings: Settings): Pr
     stop: () => server.stop(),
     start: async () => {
       said = (said + server.stderr()).slice(-diagnosticsCharactersMax);
-      server = await startServer({ service, settings, port });
+      server = await startServer({ ...options, port });
     },
     freeze: () => void process.kill(server.pid, 'SIGSTOP'),
     thaw: () => void process.kill(server.pid, 'SIGCONT'),
@@ -115,9 +117,12 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
       KAFKA_TOPIC_PREFIX: connection.topicPrefix,
       MONGODB_URL: mongodb.proxiedUrl,
     };
+    const { canCollect = false } = options;
     const start = async (service: Service, count: number, settings: Settings = {}) => {
       const names = Array.from({ length: count }, (_, index) => `${service} ${index + 1}`);
-      const started = await Promise.all(names.map((name) => startNode(name, service, { ...common, ...settings })));
+      const started = await Promise.all(
+        names.map((name) => startNode(name, { service, settings: { ...common, ...settings }, canCollect })),
+      );
       nodes.push(...started);
       return started;
     };

@@ -18,7 +18,7 @@ test('JR49: what was waited for beside an end that has not come is kept by nobod
   ]);
   // A WeakRef holds what it was made with until the turn is over.
   await turn();
-  collectGarbage();
+  await collectGarbage();
   expect(kept.map((answer) => answer.deref())).toEqual([undefined, undefined, undefined]);
   ending.end(reason);
 });
