@@ -58,7 +58,7 @@ export class TailPages {
 
   #pageFor(offset: Offset, size: number): Page {
     const last = this.#pages.at(-1);
-    if (last !== undefined && offset < last.next) throw new Error(`a record at ${offset} comes behind ${last.next}`);
+    if (last !== undefined && offset < last.next) throw new Error(`a record at ${offset} came after the one at ${last.next - 1}`);
     if (last !== undefined && last.used + size <= last.bytes.length) return last;
     const page = { first: offset, next: offset, bytes: allocate(Math.max(this.#pageBytes, size)), used: 0 };
     this.#pages.push(page);

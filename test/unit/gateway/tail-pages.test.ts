@@ -79,7 +79,7 @@ test('GW113: a record that does not lie behind all others is refused', () => {
   const pages = new TailPages(16_384);
   const [a] = names as [DocumentName];
   pages.append(7, a, Uint8Array.of(1));
-  for (const offset of [7, 3]) expect(() => pages.append(offset, a, Uint8Array.of(2))).toThrow('comes behind 8');
+  for (const offset of [7, 3]) expect(() => pages.append(offset, a, Uint8Array.of(2))).toThrow('came after the one at 7');
   pages.append(8, a, Uint8Array.of(3));
   expect(pages.updatesOf(a, 0)).toEqual([Uint8Array.of(1), Uint8Array.of(3)]);
 });
