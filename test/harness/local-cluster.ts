@@ -3,11 +3,10 @@
  */
 
 import { spawn } from 'node:child_process';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { ClusterReady } from '#deploy/cluster-record.ts';
-import { freePort } from '#deploy/native/free-port.ts';
+import { freePort, freePortRow } from '#deploy/native/free-port.ts';
 import { temporaryDirectory } from '#test/harness/temporary-directory.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -75,18 +74,4 @@ export async function runCommand(
   const ended = new Promise<number | null>((settle) => child.once('close', settle));
   const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
   return { code, stdout, stderr };
-}
-
-/** The first of `count` ports in a row on which nothing listens now. */
-async function freePortRow(count: number): Promise<number> {
-  const first = await freePort();
-  for (let port = first + 1; port < first + count; port++) {
-    const probe = createServer();
-    const isTaken = await new Promise<boolean>((settle) => {
-      probe.once('error', () => settle(true)).listen(port, '127.0.0.1', () => settle(false));
-    });
-    if (isTaken) return freePortRow(count);
-    await new Promise((settle) => probe.close(settle));
-  }
-  return first;
 }
