@@ -2,8 +2,7 @@
  * A port on which a process can be killed and come back. Not any port: those that the system hands out (port 0) are also the ends of other
  * programs' connections, and what remains of a killed process's connections keeps one shut for a minute unless it was asked for by its number.
  *
- * Between the look at a port and the moment at which somebody listens there lie seconds, in which others look for one too. Chosen by chance, two get the same one some day. So each process goes through
- * a stretch of its own, and gives no port twice.
+ * Between the look at a port and the moment at which somebody listens there lie seconds, in which the same process looks for others. So it goes on from where it began, by lot, and gives no port twice.
  */
 
 import { createServer } from 'node:net';
@@ -11,16 +10,14 @@ import { createServer } from 'node:net';
 const portMin = 20_000;
 /** Below those that Linux gives to connections. */
 const portMax = 32_000;
-/** Those that begin one after the other are so far apart. */
-const stretch = 100;
 
-let given = process.pid * stretch;
+let next = Math.floor(Math.random() * (portMax - portMin));
 
 /** The first of `count` ports of 127.0.0.1 in a row on which nothing listens now. */
 export async function freePortRow(count: number): Promise<number> {
   for (;;) {
-    const first = portMin + (given % (portMax - portMin));
-    given += count;
+    const first = portMin + (next % (portMax - portMin));
+    next += count;
     const row = Array.from({ length: count }, (_, index) => first + index);
     const areFree = await Promise.all(row.map(isFree));
     if (!areFree.includes(false)) return first;
