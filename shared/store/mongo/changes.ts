@@ -36,8 +36,13 @@ import type { Stored } from './writes.ts';
 
 /** How long the server waits for something to tell, in milliseconds, before it answers that there is nothing. */
 const awaitMsMax = 500;
-/** An answer of nothing that comes sooner than this, in milliseconds, was not waited for: so long afterwards the server is asked again. */
-const askAgainMs = 15;
+/** An answer of nothing that comes sooner than this, in milliseconds, was not waited for. */
+const waitedMsMin = 15;
+/** How much later, in milliseconds, a server that does not wait is asked again. */
+const askAgainMs = { min: 15, max: 100 };
+
+/** A tenth of how long nothing has changed: who has waited for a change waits a tenth longer for it, and an idle process asks ten times a second and not seventy. */
+const askAgainMsAfter = (unchangedMs: number): number => Math.min(askAgainMs.max, Math.max(askAgainMs.min, unchangedMs / 10));
 /** Events in one step, at most. */
 const stepEventsMax = 1_000;
 
@@ -102,30 +107,34 @@ const noLonger = 'changes are no longer followed';
 
 function followerOf(stream: Stream, first: readonly Event[], { run }: Connection, clock: Clock): Follower {
   let before: readonly Event[] = first;
-  let isClosed = false;
+  const closing = new AbortController();
+  let changedMs = clock.monotonic();
 
   const close = async (): Promise<void> => {
-    isClosed = true;
+    closing.abort();
     await stream.close().catch(() => {}); // of what it was connected to there may be nothing left
   };
   const step = async (): Promise<ChangeStep> => {
     const askedMs = clock.monotonic();
     const events = before.length > 0 ? before : await nextEvents(stream);
     before = [];
-    if (isClosed) throw new StoreUnavailable(noLonger);
-    if (events.length === 0 && !stream.closed && clock.monotonic() - askedMs < askAgainMs) await pause(clock, askAgainMs);
+    const answeredMs = clock.monotonic();
+    if (events.length > 0) changedMs = answeredMs;
+    else if (!stream.closed && answeredMs - askedMs < waitedMsMin)
+      await pause(clock, askAgainMsAfter(answeredMs - changedMs), closing.signal);
+    if (closing.signal.aborted) throw new StoreUnavailable(noLonger);
     return stream.closed && events.length === 0
       ? { kind: 'lost', reason: 'the server has ended the stream' }
       : stepOf(events, tokenOf(stream));
   };
   const next = async (): Promise<ChangeStep> => {
-    if (isClosed) throw new StoreUnavailable(noLonger);
+    if (closing.signal.aborted) throw new StoreUnavailable(noLonger);
     try {
       const found = await run(() => orLost(step));
       if (found.kind === 'lost') await close();
       return found;
     } catch (error) {
-      const wasClosed = isClosed;
+      const wasClosed = closing.signal.aborted;
       await close();
       throw wasClosed ? new StoreUnavailable(noLonger, { cause: error }) : error;
     }

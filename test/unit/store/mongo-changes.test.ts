@@ -26,15 +26,18 @@ function changesSaying(
   const left = [...said];
   const asked: Document[] = [];
   let closed = 0;
+  /** What was told last: together with it come all events that follow. */
+  let before: Document | null = null;
   const stream = {
     resumeToken: { _data: 'here' },
     get closed() {
-      return closes && left.length === 0;
+      return closed > 0 || (closes && left.length === 0);
     },
-    bufferedCount: () => left.filter((one) => one !== null && !(one instanceof Error)).length,
+    bufferedCount: () => (before === null ? 0 : [...left, null].findIndex((one) => one === null || one instanceof Error)),
     tryNext: async () => {
       const next = left.shift() ?? null;
       if (next instanceof Error) throw next;
+      before = next;
       return next;
     },
     close: async () => void closed++,
@@ -169,6 +172,43 @@ test('MS21: a server that answers at once that there is nothing is asked again a
   await clock.advance(50);
   expect(await nothing).toMatchObject({ kind: 'changes', documents: [] });
   await firstStep([{ operationType: 'insert', documentKey: { _id: 'a' } }], { clock }); // told at once: nobody turns the clock
+});
+
+test('MS21: the longer nothing has changed, the longer that moment, up to a tenth of a second', async () => {
+  const clock = virtualClock();
+  const change = { operationType: 'insert', documentKey: { _id: 'a' } };
+  const { changes } = changesSaying([null, null, change, null], { clock });
+  const followed = await changes.follow(undefined);
+  if (followed.kind !== 'following') throw new Error(followed.reason);
+  const { next } = followed.follower;
+  /** How long the next step takes, to 5 ms. */
+  const tookMs = async (): Promise<number> => {
+    let isOver = false;
+    const step = next().then(() => (isOver = true));
+    let ms = 0;
+    for (await settle(); !isOver; ms += 5) await clock.advance(5);
+    await step;
+    return ms;
+  };
+  await clock.advance(500);
+  expect(await tookMs()).toBe(50);
+  await clock.advance(3_600_000);
+  expect(await tookMs()).toBe(0);
+  expect(await tookMs()).toBe(15);
+  await clock.advance(3_600_000);
+  expect(await tookMs()).toBe(100);
+});
+
+test('MS22: who closes a follower that waits to ask again is told so at once', async () => {
+  const clock = virtualClock();
+  const { changes } = changesSaying([null, null], { clock });
+  const followed = await changes.follow(undefined);
+  if (followed.kind !== 'following') throw new Error(followed.reason);
+  const next = followed.follower.next();
+  await settle();
+  expect(clock.pending()).toBe(1);
+  await followed.follower.close();
+  await expect(next).rejects.toThrow('changes are no longer followed');
 });
 
 test('MS22: who closes a follower is told so, and not that the server has ended the stream', async () => {
