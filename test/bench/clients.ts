@@ -45,6 +45,8 @@ export type Tally = {
   framesIn: number;
   /** Pairs of an edit and a client other than its writer. */
   pairsReceived: number;
+  /** Those of them that came within the window, whenever they were written. */
+  pairsInWindow: number;
   gaps: number;
   opening: Histogram;
   openingBytesMin: number;
@@ -59,6 +61,7 @@ export const emptyTally = (): Tally => ({
   windowTo: Number.POSITIVE_INFINITY,
   framesIn: 0,
   pairsReceived: 0,
+  pairsInWindow: 0,
   gaps: 0,
   opening: emptyHistogram(),
   openingBytesMin: Number.POSITIVE_INFINITY,
@@ -91,7 +94,9 @@ function takeUpdate({ plan, tally, writers }: Fleet, client: Client, bytes: Uint
     client.received[writer] = to;
     if (writer === client.index) continue;
     if (from > have) tally.gaps++;
-    tally.pairsReceived += to - Math.max(from, have);
+    const pairs = to - Math.max(from, have);
+    tally.pairsReceived += pairs;
+    if (inWindow) tally.pairsInWindow += pairs;
     const sentAt = writers.get(number)?.sentAt;
     if (sentAt === undefined) continue;
     const isAcross = (writer - client.index) % plan.ports.length !== 0;

@@ -79,8 +79,7 @@ export async function startGenerators(plan: Omit<Plan, 'worker'>): Promise<Gener
     type: async (at, windowFrom, windowTo) => {
       const typed = (await all({ kind: 'type', at, windowFrom, windowTo }, 'typed')).map((answer) => answer.typed);
       return {
-        edits: sum(typed, ({ edits }) => edits),
-        editsInAll: sum(typed, ({ editsInAll }) => editsInAll),
+        pairsInWindow: sum(typed, ({ pairsInWindow }) => pairsInWindow),
         latency: mergeHistograms(typed.map(({ latency }) => latency)),
         latencyAcross: mergeHistograms(typed.map(({ latencyAcross }) => latencyAcross)),
         settling: mergeHistograms(typed.map(({ settling }) => settling)),

@@ -1,8 +1,8 @@
 /**
  * One measurement: one server, fresh, under one workload.
  *
- * CPU per edit is the server's CPU time by the kernel's account over a window in the middle of the typing, divided by the edits typed in it: it
- * says what an edit costs whoever else uses the machine, which latency does not. Every run also checks that all edits arrived everywhere, that
+ * CPU per edit is the server's CPU time by the kernel's account over a window in the middle of the typing, divided by the edits that it delivered in it: it
+ * says what an edit costs whoever else uses the machine, which latency does not, and whether or not the server keeps up with what is typed. Every run also checks that all edits arrived everywhere, that
  * a fresh client reads them back, that each was confirmed where the server confirms, and that the generator kept to its schedule: a
  * server that is fast because it loses edits is said to be losing them.
  */
@@ -63,15 +63,13 @@ export type Measurement = {
   readonly generator: GeneratorReport | undefined;
   /** CPU that processes which are no part of this used meanwhile, in cores. */
   readonly foreignCpuShare: number | undefined;
-  /** What makes the row's CPU worth nothing: the generator did not keep up, or the server by far. */
+  /** What makes the row's CPU worth nothing: the generator did not keep up. */
   readonly invalid: readonly string[];
   /** What the server did wrong. */
   readonly complaints: readonly string[];
 };
 
 const latenessP99MsMax = 10;
-/** A server that is further behind (p50) has not done in the window what was typed in it. */
-const behindMsMax = 1_000;
 const generatorCpuShareMax = 0.85;
 const documentsChecked = 20;
 const openingMax = 64;
@@ -129,8 +127,6 @@ function judgeRun(typed: TypedTogether, windowMs: number): { readonly report: Ge
   const invalid: string[] = [];
   if (!(report.latenessP99Ms <= latenessP99MsMax)) invalid.push(`edits written ${report.latenessP99Ms.toFixed(0)} ms late (p99)`);
   const busiest = Math.max(...report.cpuShares);
-  const p50Ms = quantile(typed.latency, 0.5) ?? 0;
-  if (p50Ms > behindMsMax) invalid.push(`the server was ${(p50Ms / 1_000).toFixed(1)} s behind: its CPU is that of fewer edits`);
   if (busiest > generatorCpuShareMax) invalid.push(`generator at ${(busiest * 100).toFixed(0)} % of a core`);
   return { report, invalid };
 }
@@ -175,14 +171,16 @@ export async function measureTyping(
       );
       const typed = await typing;
       const { report, invalid } = judgeRun(typed, windowMs);
+      // Each edit is delivered to everyone in its document but its writer.
+      const delivered = typed.pairsInWindow / (workload.clientsPerDocument - 1);
       const ownCpuMs = load.serverCpuMs + sumOf([...typed.cpuMsEach, ...Object.values(load.besideCpuMs)], (cpuMs) => cpuMs);
       return {
         ...nothing,
         server: kind.name,
         workload: workload.name,
-        cpuUs: (load.serverCpuMs * 1_000) / typed.edits,
+        cpuUs: delivered > 0 ? (load.serverCpuMs * 1_000) / delivered : undefined,
         serverCpuShare: load.serverCpuMs / windowMs,
-        besideCpuUs: mapValues(load.besideCpuMs, (cpuMs) => (cpuMs * 1_000) / typed.edits),
+        besideCpuUs: mapValues(load.besideCpuMs, (cpuMs) => (cpuMs * 1_000) / delivered),
         p50Ms: quantile(typed.latency, 0.5),
         p99Ms: quantile(typed.latency, 0.99),
         acrossP50Ms: quantile(typed.latencyAcross, 0.5),

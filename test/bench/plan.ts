@@ -49,10 +49,8 @@ export type Opened = {
 };
 
 export type Typed = {
-  /** Edits typed within the window. */
-  readonly edits: number;
-  /** Edits typed in all. */
-  readonly editsInAll: number;
+  /** Pairs of an edit and a client other than its writer that came together within the window, whenever the edit was typed. */
+  readonly pairsInWindow: number;
   /** From writing an edit to its receipt by another client, within the window. */
   readonly latency: Histogram;
   /** The same, of readers on another gateway than the writer alone. */

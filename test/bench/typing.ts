@@ -31,7 +31,7 @@ export function runSchedule(
   typists: readonly Client[],
   at: number,
   window: { readonly from: number; readonly to: number },
-): Promise<{ readonly edits: number; readonly lateness: Histogram }> {
+): Promise<Histogram> {
   const lateness = emptyHistogram();
   const nextEdit = new Int32Array(typists.length);
   let next = 0;
@@ -52,7 +52,7 @@ export function runSchedule(
     const turn = (): void => {
       for (;;) {
         const time = schedule.times[next];
-        if (time === undefined) return resolve({ edits: lateness.total, lateness });
+        if (time === undefined) return resolve(lateness);
         const wait = at + time - monotonicMs();
         if (wait > 0) return void setTimeout(turn, Math.max(1, Math.floor(wait)));
         write(schedule.turns[next] ?? 0, at + time);

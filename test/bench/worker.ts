@@ -118,15 +118,14 @@ async function type(generator: Generator, at: number, from: number, to: number):
     const used = process.cpuUsage(before);
     return (used.user + used.system) / 1_000;
   })();
-  const { edits, lateness } = await runSchedule(schedule, typists, at, { from, to });
+  const lateness = await runSchedule(schedule, typists, at, { from, to });
   const cpuMs = await cpu;
   const othersOf = (client: Client): number => plan.writersPerDocument - (client.writer === undefined ? 0 : 1);
   const pairsExpected = clients.reduce((sum, client) => sum + othersOf(client) * plan.editsPerWriter, 0);
   const settles = typists.some((client) => client.framesSettled > 0);
   await drain(generator, pairsExpected, settles);
   return {
-    edits,
-    editsInAll: schedule.times.length,
+    pairsInWindow: tally.pairsInWindow,
     latency: tally.latency,
     latencyAcross: tally.latencyAcross,
     settling: tally.settling,
