@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import type { Reporter } from 'vitest/node';
+import { briefly } from './test/harness/brief-processes.ts';
 import { leftOutReporter } from './test/harness/left-out.ts';
 import { LongestFirst } from './test/harness/longest-first.ts';
 
@@ -8,11 +9,6 @@ import { LongestFirst } from './test/harness/longest-first.ts';
 const report = process.env['TEST_REPORT'];
 const reporters: (string | [string, Record<string, unknown>] | Reporter)[] = ['default', leftOutReporter];
 if (report !== undefined) reporters.push(['json', { outputFile: report }]);
-
-// Small files, most of which take longer to start a process and to import what they test than to test it. They share processes, and leave nothing behind there.
-const together = ['changefeed', 'document', 'gateway', 'mirror', 'pages', 'wire'].map(
-  (folder) => `test/unit/${folder}/*.test.ts`,
-);
 
 export default defineConfig({
   test: {
@@ -23,9 +19,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters,
-    projects: [
-      { extends: true, test: { name: 'alone', include: ['test/**/*.test.ts'], exclude: together } },
-      { extends: true, test: { name: 'together', include: together, isolate: false } },
-    ],
+    // Most files take longer to start a process and to import what they test than to test it. So they share processes, and leave nothing behind there by which another could tell.
+    isolate: false,
+    env: briefly(process.env),
   },
 });

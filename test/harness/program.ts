@@ -13,13 +13,14 @@ export type ProgramEnd = { readonly code: number | null; readonly stdout: string
 
 /**
  * Runs a program until it ends, with these settings (by names without their prefix) and no others of Inkstream's:
- * `endOfProgram(['services/gateway/main.ts'], { PORT: 0 })`. Kills it after a minute.
+ * `endOfProgram(['services/gateway/main.ts'], { PORT: 0 })`. Kills it after a minute. `environment` is what it has besides.
  */
 export async function endOfProgram(
   words: readonly string[],
   settings: Readonly<Record<string, string | number>> = {},
+  environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<ProgramEnd> {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('INKSTREAM_'));
+  const inherited = Object.entries(environment).filter(([name]) => !name.startsWith('INKSTREAM_'));
   const given = Object.entries(settings).map(([name, value]) => [`INKSTREAM_${name}`, String(value)] as const);
   const child = spawn(join(root, 'node_modules/.bin/node'), words, {
     cwd: root,

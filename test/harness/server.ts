@@ -2,7 +2,7 @@
  * A real server as a child process (standalone, or one service of a cluster): what a test starts, kills at bad moments, and starts again on the same data.
  *
  * The process is run as a person would run it (settings in the environment, the ready line on stdout), so a test that passes
- * here has seen the product and not a part of it; only the types may have been stripped from its sources before (stripped-once.js).
+ * here has seen the product and not a part of it; only what each of them would do again at its start may have been done before (brief-processes.ts), unless it is to start as it is installed.
  * Nothing waits by time: starting ends with the ready line or with the exit of the process, stopping ends with its exit; the
  * deadlines only turn a hang into an error that says what the server had to say.
  */
@@ -16,6 +16,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
+import { asInstalled } from '#test/harness/brief-processes.ts';
 import { freePort } from '#deploy/native/free-port.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -36,6 +37,8 @@ export type ServerOptions = {
   readonly signal?: AbortSignal;
   /** A command to run it under, like strace with its options: it must put the server in its own place, so that signals reach it. */
   readonly under?: readonly string[];
+  /** Does everything by itself at its start, as the one that nobody tests. */
+  readonly asInstalled?: boolean;
   /** Its garbage can be collected from here, for `memoryInUse`. */
   readonly canCollect?: boolean;
 };
@@ -142,13 +145,17 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
 
 const spawnServer = (options: ServerOptions): ChildProcessByStdio<null, Readable, Readable> => {
   const { service = 'standalone', dataDir = '' } = options;
-  const node = [join(root, 'node_modules/.bin/node'), '--import', './test/harness/stripped-once.js'];
+  const node = join(root, 'node_modules/.bin/node');
   const collecting = options.canCollect === true ? ['--expose-gc', '--import', './test/harness/collects-on-signal.js'] : [];
-  const words = [...(options.under ?? []), ...node, ...collecting, `services/${service}/main.ts`];
+  const words = [...(options.under ?? []), node, ...collecting, `services/${service}/main.ts`];
   const place = service === 'standalone' ? { DATA_DIR: dataDir } : {};
   return spawn(words[0] ?? '', words.slice(1), {
     cwd: root,
-    env: environment({ PORT: options.port ?? 0, ...place, ...options.settings }),
+    env: environment(options.asInstalled === true ? asInstalled(process.env) : process.env, {
+      PORT: options.port ?? 0,
+      ...place,
+      ...options.settings,
+    }),
     stdio: ['ignore', 'pipe', 'pipe'],
     killSignal: 'SIGKILL',
     ...(options.signal === undefined ? {} : { signal: options.signal }),
@@ -163,9 +170,12 @@ export async function endOfServer(options: ServerOptions & { readonly dataDir: s
   return { code: code as number | null, stdout, stderr };
 }
 
-/** This process's environment without settings of Inkstream's that a person may have in the shell, plus the given ones. */
-function environment(settings: Readonly<Record<string, string | number>>): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('INKSTREAM_'));
+/** An environment without settings of Inkstream's that a person may have in the shell, plus the given ones. */
+function environment(
+  ours: Readonly<Record<string, string | undefined>>,
+  settings: Readonly<Record<string, string | number>>,
+): NodeJS.ProcessEnv {
+  const inherited = Object.entries(ours).filter(([name]) => !name.startsWith('INKSTREAM_'));
   const given = Object.entries(settings).map(([name, value]) => [`INKSTREAM_${name}`, String(value)]);
   return Object.fromEntries([...inherited, ...given]) as NodeJS.ProcessEnv;
 }

@@ -2,6 +2,7 @@
 
 import { createServer, type AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
+import { asInstalled } from '#test/harness/brief-processes.ts';
 import { endOfProgram, type ProgramEnd } from '#test/harness/program.ts';
 import { temporaryDirectory } from '#test/harness/temporary-directory.ts';
 
@@ -43,7 +44,7 @@ test.for(programs)('CL1: %s that is started with wrong settings says so in one l
 });
 
 test('CL1: a gateway that everyone reaches wants to be told that everyone may', async () => {
-  const end = await endOfProgram(['services/gateway/main.ts'], { ...places, HOST: '0.0.0.0' });
+  const end = await endOfProgram(['services/gateway/main.ts'], { ...places, HOST: '0.0.0.0' }, asInstalled(process.env));
   expect(wordsOf(end)).toEqual([expect.stringContaining('INKSTREAM_ALLOW_ANYONE')]);
   expect(end.code).toBe(2);
 });
