@@ -53,7 +53,7 @@ export const firstClient = 2 ** 31;
 
 /** What everything begins with: a letter or two in each place. */
 export function beginning(letter: () => string): Uint8Array {
-  const doc = new Y.Doc();
+  const doc = new Y.Doc({ guid: '' });
   doc.clientID = firstClient;
   doc.transact(() => {
     const { text, notes, map, list } = typesOf(doc);

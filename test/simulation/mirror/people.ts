@@ -13,7 +13,7 @@ import { appendTyped, updatesOf, type World } from './world.ts';
 export type Person = { readonly doc: Y.Doc; seen: number; readonly unsent: Uint8Array[] };
 
 export function createPerson(client: number): Person {
-  const doc = new Y.Doc();
+  const doc = new Y.Doc({ guid: '' });
   doc.clientID = client;
   const unsent: Uint8Array[] = [];
   doc.on('update', (update: Uint8Array, origin: unknown) => void (origin !== 'others' && unsent.push(update)));
