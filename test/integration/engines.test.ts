@@ -2,9 +2,9 @@
 
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Filter, MongoClient, ObjectId, type ResumeToken } from 'mongodb';
 import { expect, onTestFinished, test } from 'vitest';
@@ -159,7 +159,11 @@ test('CL80: the stand-in is compiled once, and is run as source where that fails
 test('CL80: Java starts from the archive that is there, and without one that is broken or of another class path', async ({
   skip,
 }) => {
-  const program = await standInProgram(await jarsAlone(skip));
+  const libraries = await javaLibraries();
+  if (libraries.kind === 'missing') return skip(libraries.reason);
+  const directory = temporaryDirectory();
+  onTestFinished(directory.remove);
+  const program = { ...(await standInProgram(libraries)), folder: directory.path };
   // It ends at once, since it is not told its port.
   const start = async (flags: readonly string[], classPath = program.classPath): Promise<string> => {
     const { stdout, stderr } = await run('java', [...flags, '-Xlog:class+load', '-cp', classPath, program.main]).catch(
@@ -171,6 +175,7 @@ test('CL80: Java starts from the archive that is there, and without one that is 
   const archived = 'MongoStandIn source: shared objects file (top)';
   expect(archiveFlags('stand-in', program)).toEqual([]);
   const file = archiveFile('stand-in', program);
+  mkdirSync(dirname(file));
   await start(writingFlags(file));
   expect(await start(archiveFlags('stand-in', program))).toContain(archived);
   const other = join(program.folder, 'other.jar');

@@ -215,7 +215,7 @@ test(
     const document = 'plain/killed';
     const [ada, ben] = [open(gateways[0], document), open(gateways[1], document)] as const;
     let kills = 0;
-    const played = await play(its, document, [ada, ben], 40, async (index) => {
+    const played = await play(its, document, [ada, ben], 24, async (index) => {
       if (index % 8 !== 5) return;
       const [holder] = await holderOf(its);
       await holder.kill();
@@ -223,7 +223,7 @@ test(
       await program.setField(document, 'field0', 0); // says nothing new, and is looked at by nobody yet
       await holder.start();
     });
-    expect(kills).toBe(5);
+    expect(kills).toBe(3);
     for (const client of [ada, ben]) {
       await expectAllOnce(client, played);
       await untilMirrored(program, document, client);
@@ -313,10 +313,12 @@ test('CM7: an edit that can not be taken leaves the document alone, and is kept 
   await ada.until('the next edit', () => ada.text.toJSON() === 'typed on');
 });
 
+const editsTimed = 50;
+
 /** From the beginning of each write to its being in a client, in milliseconds, the shortest first. */
 async function latencies(client: Client, write: (index: number) => Promise<unknown>, isThere: (index: number) => boolean) {
   const tookMs: number[] = [];
-  for (let index = 0; index < 100; index++) {
+  for (let index = 0; index < editsTimed; index++) {
     const began = performance.now();
     const writing = write(index);
     await client.until('the edit', () => isThere(index));
@@ -350,9 +352,11 @@ test('CM8: an edit is in the clients soon', { timeout: 120_000 }, async ({ skip 
     ['while nobody types', quiet],
     ['while somebody types', busy],
   ] as const)
-    console.log(`from the write in the database to a client, ${name}, ms: p50 ${sorted[49]}, p99 ${sorted[98]}`);
-  expect(quiet[49]).toBeLessThan(1_000);
-  expect(busy[49]).toBeLessThan(1_000);
+    console.log(
+      `from the write in the database to a client, ${name}, ms: p50 ${sorted[editsTimed >> 1]}, at most ${sorted.at(-1)}`,
+    );
+  expect(quiet[editsTimed >> 1]).toBeLessThan(1_000);
+  expect(busy[editsTimed >> 1]).toBeLessThan(1_000);
 });
 
 test(
