@@ -83,6 +83,18 @@ test('CL42: an engine ends with the process that started it, though that is kill
   await gone;
 });
 
+test('CL85: no port is given to two processes, wherever they begin to look', async () => {
+  const sameLot = `data:text/javascript,Math.random=()=>0.5`;
+  const takers = Array.from({ length: 3 }, () =>
+    startTalking(process.execPath, '--import', sameLot, 'test/harness/port-taker-process.ts'),
+  );
+  onTestFinished(async () => void (await Promise.all(takers.map((taker) => taker.kill()))));
+  const said = await Promise.all(takers.map((taker) => taker.line(/^\d/u)));
+  const ports = said.flatMap((line) => line.split(' '));
+  expect(ports).toHaveLength(120);
+  expect(new Set(ports).size).toBe(120);
+});
+
 test('CL43: an engine that does not start is an error, with the last that it said', async () => {
   const directory = temporaryDirectory();
   onTestFinished(directory.remove);
