@@ -3,7 +3,7 @@
 import { MongoChangeStreamError, MongoNetworkError, MongoServerError, type Db, type Document } from 'mongodb';
 import { expect, test } from 'vitest';
 
-import type { Changes } from '#shared/store/changes.ts';
+import type { Changes, Follower } from '#shared/store/changes.ts';
 import { createMongoChanges } from '#shared/store/mongo/changes.ts';
 import type { Connection } from '#shared/store/mongo/connection.ts';
 import { failureFrom } from '#shared/store/mongo/failures.ts';
@@ -109,12 +109,17 @@ test('CF35: something else in the place of the stored token is no token', async 
   expect(await whole.changes.readToken()).toBe(token);
 });
 
+async function followerOf(changes: Changes, from?: string): Promise<Follower> {
+  const followed = await changes.follow(from);
+  if (followed.kind !== 'following') throw new Error(followed.reason);
+  return followed.follower;
+}
+
 /** What comes first from a server that says this. */
 async function firstStep(...said: Parameters<typeof changesSaying>) {
   const { changes, asked, closed } = changesSaying(...said);
-  const followed = await changes.follow(token);
-  if (followed.kind !== 'following') throw new Error(followed.reason);
-  return { step: await followed.follower.next(), follower: followed.follower, asked, closed };
+  const follower = await followerOf(changes, token);
+  return { step: await follower.next(), follower, asked, closed };
 }
 
 test('CF37: names are taken from the keys of the events, and nothing but names is asked for', async () => {
@@ -148,9 +153,8 @@ test.each([
   ['the connection is gone', new MongoNetworkError('gone'), 'away'],
 ] as const)('CF37: a stream ends: %s', async (_, error, how) => {
   const { changes, closed } = changesSaying([null, error]);
-  const followed = await changes.follow(undefined);
-  if (followed.kind !== 'following') throw new Error(followed.reason);
-  const next = followed.follower.next();
+  const follower = await followerOf(changes);
+  const next = follower.next();
   if (how === 'away') await expect(next).rejects.toThrow(StoreUnavailable);
   else expect(await next).toMatchObject({ kind: how });
   expect(closed()).toBe(1);
@@ -164,9 +168,8 @@ test('CF37: a stream that the server has closed is over', async () => {
 test('MS21: a server that answers at once that there is nothing is asked again a moment later', async () => {
   const clock = virtualClock();
   const { changes } = changesSaying([null, null], { clock });
-  const followed = await changes.follow(undefined);
-  if (followed.kind !== 'following') throw new Error(followed.reason);
-  const nothing = followed.follower.next();
+  const follower = await followerOf(changes);
+  const nothing = follower.next();
   await settle();
   expect(clock.pending()).toBe(1);
   await clock.advance(50);
@@ -178,9 +181,7 @@ test('MS21: the longer nothing has changed, the longer that moment, up to a tent
   const clock = virtualClock();
   const change = { operationType: 'insert', documentKey: { _id: 'a' } };
   const { changes } = changesSaying([null, null, change, null], { clock });
-  const followed = await changes.follow(undefined);
-  if (followed.kind !== 'following') throw new Error(followed.reason);
-  const { next } = followed.follower;
+  const { next } = await followerOf(changes);
   /** How long the next step takes, to 5 ms. */
   const tookMs = async (): Promise<number> => {
     let isOver = false;
@@ -202,20 +203,18 @@ test('MS21: the longer nothing has changed, the longer that moment, up to a tent
 test('MS22: who closes a follower that waits to ask again is told so at once', async () => {
   const clock = virtualClock();
   const { changes } = changesSaying([null, null], { clock });
-  const followed = await changes.follow(undefined);
-  if (followed.kind !== 'following') throw new Error(followed.reason);
-  const next = followed.follower.next();
+  const follower = await followerOf(changes);
+  const next = follower.next();
   await settle();
   expect(clock.pending()).toBe(1);
-  await followed.follower.close();
+  await follower.close();
   await expect(next).rejects.toThrow('changes are no longer followed');
 });
 
 test('MS22: who closes a follower is told so, and not that the server has ended the stream', async () => {
   const { changes } = changesSaying([null], { closes: true });
-  const followed = await changes.follow(undefined);
-  if (followed.kind !== 'following') throw new Error(followed.reason);
-  const next = followed.follower.next();
-  await followed.follower.close();
+  const follower = await followerOf(changes);
+  const next = follower.next();
+  await follower.close();
   await expect(next).rejects.toThrow('changes are no longer followed');
 });
