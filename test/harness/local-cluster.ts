@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers';
 import type { ClusterReady } from '#deploy/cluster-record.ts';
 import { freePort, freePortRow } from '#deploy/native/free-port.ts';
 import { temporaryDirectory } from '#test/harness/temporary-directory.ts';
+import { withSettings } from '#test/harness/program.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 /** The first of Java's two compilers, and not the second: its engines do not live long here. */
@@ -65,11 +66,9 @@ export async function runCommand(
   settings: Readonly<Record<string, string>>,
   environment: Readonly<Record<string, string>> = {},
 ): Promise<CommandEnd> {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('INKSTREAM_'));
-  const given = Object.entries(settings).map(([name, value]) => [`INKSTREAM_${name}`, value]);
   const child = spawn(process.execPath, [join(root, program), ...words], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...Object.fromEntries([...inherited, ...given]), ...environment } as NodeJS.ProcessEnv,
+    env: { ...withSettings(process.env, settings), ...environment },
   });
   const ended = new Promise<number | null>((settle) => child.once('close', settle));
   const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);

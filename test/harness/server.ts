@@ -18,6 +18,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { asInstalled } from '#test/harness/brief-processes.ts';
 import { freePort } from '#deploy/native/free-port.ts';
+import { withSettings } from '#test/harness/program.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const startDeadlineMs = 90_000;
@@ -151,7 +152,7 @@ const spawnServer = (options: ServerOptions): ChildProcessByStdio<null, Readable
   const place = service === 'standalone' ? { DATA_DIR: dataDir } : {};
   return spawn(words[0] ?? '', words.slice(1), {
     cwd: root,
-    env: environment(options.asInstalled === true ? asInstalled(process.env) : process.env, {
+    env: withSettings(options.asInstalled === true ? asInstalled(process.env) : process.env, {
       PORT: options.port ?? 0,
       ...place,
       ...options.settings,
@@ -168,16 +169,6 @@ export async function endOfServer(options: ServerOptions & { readonly dataDir: s
   child.on('error', () => {});
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
   return { code: code as number | null, stdout, stderr };
-}
-
-/** An environment without settings of Inkstream's that a person may have in the shell, plus the given ones. */
-function environment(
-  ours: Readonly<Record<string, string | undefined>>,
-  settings: Readonly<Record<string, string | number>>,
-): NodeJS.ProcessEnv {
-  const inherited = Object.entries(ours).filter(([name]) => !name.startsWith('INKSTREAM_'));
-  const given = Object.entries(settings).map(([name, value]) => [`INKSTREAM_${name}`, String(value)]);
-  return Object.fromEntries([...inherited, ...given]) as NodeJS.ProcessEnv;
 }
 
 /** What `promise` resolves with, or undefined if it takes longer than `ms`. */
