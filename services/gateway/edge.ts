@@ -294,7 +294,7 @@ export type Network = {
 export function createNetwork(tls: Tls | undefined): Network {
   const app = createApp(tls);
   let channels = 0;
-  return { openChannel: () => openChannel(app, String(channels++)), listen: (parts) => listen(app, parts) };
+  return { openChannel: () => new TopicChannel(app, String(channels++)), listen: (parts) => listen(app, parts) };
 }
 
 function listen(app: uws.TemplatedApp, parts: EdgeParts): Promise<Edge> {
@@ -339,25 +339,37 @@ function listen(app: uws.TemplatedApp, parts: EdgeParts): Promise<Edge> {
   });
 }
 
-/** uWebSockets.js drains a topic's frames to a socket before anything else is sent to it, and before it unsubscribes. */
-function openChannel(app: uws.TemplatedApp, topic: string): Channel {
-  let size = 0;
-  return {
-    get size() {
-      return size;
-    },
-    add: (connection) => {
-      size++;
-      if (connection instanceof Socket) connection.enter(topic);
-    },
-    remove: (connection) => {
-      size--;
-      if (connection instanceof Socket) connection.leave(topic);
-    },
-    send: (frame, except) => {
-      if (!(except instanceof Socket && except.publish(topic, frame))) app.publish(topic, frame, true);
-    },
-  };
+/**
+ * uWebSockets.js drains a topic's frames to a socket before anything else is sent to it, and before it unsubscribes. A class, since V8 gives each object with a getter
+ * of its own a shape of its own, and each access to one of many shapes is a search.
+ */
+class TopicChannel implements Channel {
+  readonly #app: uws.TemplatedApp;
+  readonly #topic: string;
+  #size = 0;
+
+  constructor(app: uws.TemplatedApp, topic: string) {
+    this.#app = app;
+    this.#topic = topic;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  add(connection: Connection): void {
+    this.#size++;
+    if (connection instanceof Socket) connection.enter(this.#topic);
+  }
+
+  remove(connection: Connection): void {
+    this.#size--;
+    if (connection instanceof Socket) connection.leave(this.#topic);
+  }
+
+  send(frame: Uint8Array, except: Connection | undefined): void {
+    if (!(except instanceof Socket && except.publish(this.#topic, frame))) this.#app.publish(this.#topic, frame, true);
+  }
 }
 
 type Listener = (listening: uws.us_listen_socket | false) => void;
