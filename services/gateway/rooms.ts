@@ -59,8 +59,10 @@ type FollowedPartition = { readonly tail: PartitionTail; rooms: number; openings
 /** What came of a document while it was loaded. */
 type Meanwhile = { readonly records: readonly TailRecord[]; readonly end: () => void };
 
-/** How often empty rooms are looked for, and tails shortened to the checkpoint. */
+/** How often empty rooms are looked for. */
 const sweepMs = 1_000;
+/** How often tails are shortened to the checkpoint, for which each partition's is read. */
+const trimMs = 5_000;
 
 export class Rooms {
   readonly #parts: RoomsParts;
@@ -71,13 +73,13 @@ export class Rooms {
   readonly #tailMemory: TailMemory;
   #opened = 0;
   #stopped = false;
-  #isTrimming = false;
 
   constructor(parts: RoomsParts) {
     this.#parts = parts;
     this.#memory = { bytes: 0, bytesMax: parts.roomsLimits.roomsBytesMax };
     this.#tailMemory = new TailMemory(parts.roomsLimits.tailBytesMax);
     this.#sweepLater();
+    this.#trimLater();
   }
 
   get size(): number {
@@ -285,13 +287,17 @@ export class Rooms {
       if (this.#stopped) return;
       const before = this.#parts.clock.monotonic() - this.#parts.roomsLimits.roomIdleMs;
       this.#evict((emptySince) => emptySince <= before);
-      if (!this.#isTrimming) void this.#trimTails();
       this.#sweepLater();
     });
   }
 
+  #trimLater(): void {
+    this.#parts.clock.after(trimMs, () => {
+      if (!this.#stopped) void this.#trimTails().finally(() => this.#trimLater());
+    });
+  }
+
   async #trimTails(): Promise<void> {
-    this.#isTrimming = true;
     for (const [partition, followed] of this.#partitions) {
       if (followed.tail.isEmpty) continue;
       // A store that is away costs memory here, up to the tail's bound, and nothing else.
@@ -299,6 +305,5 @@ export class Rooms {
       // A document that is being opened counts on the tail from the checkpoint that it read.
       if (followed.openings === 0) followed.tail.trim(checkpoint);
     }
-    this.#isTrimming = false;
   }
 }
