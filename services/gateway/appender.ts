@@ -153,16 +153,23 @@ export class Appender {
   #begin(): void {
     const { clock, journal, limits } = this.#parts;
     this.#begun++;
-    const all = [...this.#waiting.values()].map((waiting) => ({ ...waiting, records: this.#recordsOf(waiting) }));
-    const tooLarge = all.filter(({ records }) => records.some(({ update }) => update.length > journal.recordBytesMax));
-    // All of such a room's records, for those that fit may refer to the one that does not.
-    for (const { room } of tooLarge) this.#unsavable(room, tooLargeReason(journal.recordBytesMax), true);
+    const rooms: Saving[] = [];
+    const records: JournalRecord[] = [];
+    for (const { room, drafts } of this.#waiting.values()) {
+      const its = this.#recordsOf(room, drafts);
+      if (its.some(({ update }) => update.length > journal.recordBytesMax)) {
+        // All of the room's records, for those that fit may refer to the one that does not.
+        this.#unsavable(room, tooLargeReason(journal.recordBytesMax), true);
+        continue;
+      }
+      rooms.push({ room, drafts, records: its });
+      records.push(...its);
+    }
     if (this.#waiting.size === 0) {
       this.#finish();
       return;
     }
-    const rooms = all.filter(({ room }) => this.#waiting.has(room));
-    const attempt: Attempt = { rooms, records: rooms.flatMap(({ records }) => records), since: this.#waitingSince, tries: 0 };
+    const attempt: Attempt = { rooms, records, since: this.#waitingSince, tries: 0 };
     this.#attempt = attempt;
     this.#attemptBytes = this.#waitingBytes;
     this.#waiting = new Map();
@@ -174,15 +181,17 @@ export class Appender {
     this.#try(attempt);
   }
 
-  #recordsOf({ room, drafts }: Waiting): readonly JournalRecord[] {
+  #recordsOf(room: Saved, drafts: readonly Draft[]): readonly JournalRecord[] {
     const { clock, journal } = this.#parts;
     const [first] = drafts;
     const author = first !== undefined && drafts.every((draft) => draft.author === first.author) ? first.author : '';
-    const updates = drafts.flatMap((draft) => draft.updates);
     const merged =
       drafts.length === 1 && first !== undefined && first.merged.length <= journal.recordBytesMax
         ? [first.merged]
-        : groupBySize(updates, journal.recordBytesMax).map((group) => mergeUpdates(group.map(({ bytes }) => bytes)));
+        : groupBySize(
+            drafts.flatMap(({ updates }) => updates),
+            journal.recordBytesMax,
+          ).map((group) => mergeUpdates(group.map(({ bytes }) => bytes)));
     const time = clock.now();
     return merged.map((update) => ({ kind: 'update', document: room.document, update, origin: room.origin, author, time }));
   }

@@ -36,6 +36,10 @@ export class HeldUpdates<Owner, Ticket> {
     this.#bytesMax = bytesMax;
   }
 
+  get isEmpty(): boolean {
+    return this.#waiting.size === 0;
+  }
+
   /** Keeps an update until `missing` is there. False where its owner has too much here already, or it was tried too often. */
   hold(held: Held<Owner, Ticket>, { client, clock }: Missing): boolean {
     const bytes = (this.#bytes.get(held.owner) ?? 0) + weigh(held);

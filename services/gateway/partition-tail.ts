@@ -21,6 +21,8 @@ export type TailRecord = { readonly offset: Offset; readonly record: JournalReco
 /** A room's ear: called with each record of its document as it arrives. */
 export type Listener = (record: TailRecord) => void;
 
+const nobody: readonly Listener[] = [];
+
 /** Thrown to whoever waits for something that the tail can't bring any more. */
 export class TailLost extends Error {
   override readonly name = 'TailLost';
@@ -44,7 +46,8 @@ export class PartitionTail implements Keeper {
   readonly #memory: TailMemory;
   readonly #onLost: (reason: string) => void;
   readonly #following: Following;
-  readonly #listeners = new Map<DocumentName, Set<Listener>>();
+  /** Arrays are replaced, and never changed: one may be gone through at that moment. */
+  readonly #listeners = new Map<DocumentName, readonly Listener[]>();
   readonly #kept: TailPages;
   #start: Offset;
   #next: Offset;
@@ -105,11 +108,11 @@ export class PartitionTail implements Keeper {
 
   /** Calls `listener` with every later record of `document`, until the returned function is called. */
   listen(document: DocumentName, listener: Listener): () => void {
-    const listeners = this.#listeners.get(document) ?? new Set();
-    this.#listeners.set(document, listeners.add(listener));
+    this.#listeners.set(document, [...(this.#listeners.get(document) ?? []), listener]);
     return () => {
-      listeners.delete(listener);
-      if (listeners.size === 0) this.#listeners.delete(document);
+      const left = this.#listeners.get(document)?.filter((one) => one !== listener) ?? [];
+      if (left.length > 0) this.#listeners.set(document, left);
+      else this.#listeners.delete(document);
     };
   }
 
@@ -147,7 +150,7 @@ export class PartitionTail implements Keeper {
       const before = this.#kept.bytes;
       this.#kept.append(entry.offset, document, update);
       this.#memory.take(this.#kept.bytes - before);
-      for (const listener of this.#listeners.get(document) ?? []) listener(entry);
+      for (const listener of this.#listeners.get(document) ?? nobody) listener(entry);
       if (this.#lost !== undefined) return;
     }
   }

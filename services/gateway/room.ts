@@ -322,6 +322,7 @@ export class Room implements Saved, CatchUp {
 
   /** Admits the held updates that what is pending has made ready. Those are pending then themselves, and may make others ready. */
   #releaseHeld(): void {
+    if (this.#held.isEmpty) return;
     for (let i = 0; i < this.#pending.length; i++) {
       for (const { client } of this.#pending[i]?.sections ?? []) {
         for (const held of this.#held.take(client, this.#state.vectorMap.get(client) ?? 0)) this.#release(held);
