@@ -20,13 +20,14 @@ import { type Held, HeldUpdates } from '#gateway/held-updates.ts';
 import { Presence, type Speaker } from '#gateway/presence.ts';
 import type { RoomParts } from '#gateway/room-parts.ts';
 import type { DocumentState } from '#shared/document/document-state.ts';
-import { impliedDeletions } from '#shared/document/implied-deletions.ts';
+import { readImpliedDeletions } from '#shared/document/implied-deletions.ts';
 import { storedUpdateLimits } from '#shared/document/limits.ts';
 import { mergeScanned, mergeUpdates } from '#shared/document/merge.ts';
 import type { DocumentName } from '#shared/document/name.ts';
 import type { Missing } from '#shared/document/readiness.ts';
 import { type Scanned, scanUpdate } from '#shared/document/scan.ts';
 import { encodeStateVector, parseStateVector } from '#shared/document/state-vector.ts';
+import { FewSet, takeAll } from '#shared/runtime/few.ts';
 import { type Closing, malformed, restarting, tooLarge, tryLater } from '#shared/wire/close-codes.ts';
 
 /** When a frame is settled: once the room's `durable` is at least `at`; `Infinity` while it waits for updates that it refers to. */
@@ -45,6 +46,8 @@ export type Member = {
   readonly close: (closing: Closing) => void;
 };
 
+const isUnsettled = (member: Member): boolean => member.settled();
+
 /** Time without asking Yjs what it deletes, in multiples of what asking took: a document may be made so that it takes long. */
 const foldRestFactor = 20;
 
@@ -57,7 +60,7 @@ export class Room implements Saved, CatchUp {
   readonly #fanout: Fanout;
   readonly #members = new Set<Member>();
   /** Those who wait for an acknowledgement. */
-  readonly #unsettled = new Set<Member>();
+  readonly #unsettled = new FewSet<Member>();
   // Emptied with each flush, not made anew: one that waited for it is old, and once thrown away it would take what is in it along to the old generation (nepotism).
   readonly #pending: Scanned[] = [];
   readonly #pendingOwn: Scanned[] = [];
@@ -219,7 +222,7 @@ export class Room implements Saved, CatchUp {
 
   saved(sequence: number): void {
     this.#durable = sequence;
-    for (const member of this.#unsettled) if (!member.settled()) this.#unsettled.delete(member);
+    this.#unsettled.retain(isUnsettled);
   }
 
   unsavable(reason: string, isTooLarge: boolean): void {
@@ -357,8 +360,8 @@ export class Room implements Saved, CatchUp {
   }
 
   #publishPending(): Draft | undefined {
-    const updates = this.#pending.splice(0);
-    const own = this.#pendingOwn.splice(0);
+    const updates = takeAll(this.#pending);
+    const own = takeAll(this.#pendingOwn);
     const author = this.#author === 'several' ? undefined : this.#author;
     this.#author = undefined;
     const merged = mergeScanned(updates);
@@ -385,15 +388,5 @@ export class Room implements Saved, CatchUp {
     this.#missed.push({ published: this.#published, update });
     this.#missedBytes += update.length;
     while (this.#missedBytes > this.#parts.limits.missedBytesMax) this.#missedBytes -= this.#missed.shift()?.update.length ?? 0;
-  }
-}
-
-/** Undefined where Yjs throws: it must not, on what was admitted, but one document must not end the process either. */
-function readImpliedDeletions(document: Uint8Array): Scanned | undefined {
-  try {
-    const implied = scanUpdate(impliedDeletions(document), storedUpdateLimits);
-    return 'refused' in implied ? undefined : implied;
-  } catch {
-    return undefined;
   }
 }

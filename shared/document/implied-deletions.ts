@@ -7,7 +7,9 @@
  */
 
 import * as Y from 'yjs';
+import { storedUpdateLimits } from './limits.ts';
 import { loadQuietly } from './quiet-document.ts';
+import { type Scanned, scanUpdate } from './scan.ts';
 
 /**
  * The deletions of a document with this state, as an update without structs: those that it states, and those that Yjs makes by itself when it reads it
@@ -17,4 +19,14 @@ import { loadQuietly } from './quiet-document.ts';
 export function impliedDeletions(update: Uint8Array): Uint8Array {
   const document = loadQuietly([update], { gc: false });
   return Y.encodeStateAsUpdate(document, Y.encodeStateVector(document));
+}
+
+/** The same, scanned. Undefined where Yjs throws: it must not, on what was admitted, but one document must not end the process either. */
+export function readImpliedDeletions(update: Uint8Array): Scanned | undefined {
+  try {
+    const implied = scanUpdate(impliedDeletions(update), storedUpdateLimits);
+    return 'refused' in implied ? undefined : implied;
+  } catch {
+    return undefined;
+  }
 }

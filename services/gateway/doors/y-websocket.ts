@@ -188,7 +188,7 @@ export class YWebsocketSession implements Member, ConnectionEvents {
     }
     if (due > 0) {
       const now = this.#parts.clock.monotonic();
-      for (const { since } of this.#tickets.splice(0, due)) this.#parts.onAckMs(now - since);
+      for (; due > 0; due--) this.#parts.onAckMs(now - (this.#tickets.shift()?.since ?? now));
       this.#phase.outbox.ack(this.#settledFrames);
     }
     return this.#tickets.length > 0;

@@ -1,0 +1,50 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { FewSet, takeAll } from '#shared/runtime/few.ts';
+
+const elements = Array.from({ length: 4 }, (_, number) => ({ number }));
+const anElement = fc.constantFrom(...elements);
+
+test('GW114: a set for few elements is a set', () => {
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant('add' as const), element: anElement }),
+    fc.record({ kind: fc.constant('delete' as const), element: anElement }),
+    fc.record({ kind: fc.constant('retain' as const), kept: fc.subarray(elements), drops: fc.option(anElement) }),
+  );
+  fc.assert(
+    fc.property(fc.array(step), (steps) => {
+      const [few, set] = [new FewSet<object>(), new Set<object>()];
+      for (const step of steps) {
+        if (step.kind === 'retain') {
+          const asked: object[] = [];
+          few.retain((element) => {
+            asked.push(element);
+            if (step.drops !== null) few.delete(step.drops);
+            return step.kept.some((kept) => kept === element);
+          });
+          expect(asked).toEqual([...new Set(asked)]);
+          const isGone = (element: object): boolean => asked.length > 0 && element === step.drops;
+          for (const element of set) {
+            if (!isGone(element)) expect(asked).toContain(element);
+            if (isGone(element) || !step.kept.some((kept) => kept === element)) set.delete(element);
+          }
+        } else {
+          few[step.kind](step.element);
+          set[step.kind](step.element);
+        }
+        expect(few.size).toBe(set.size);
+        const found: object[] = [];
+        few.retain((element) => found.push(element) > 0);
+        expect(new Set(found)).toEqual(set);
+      }
+    }),
+  );
+});
+
+test('GW115: what is taken out of an array is no longer in it, and stays as it is', () => {
+  const array = [1, 2, 3];
+  const taken = takeAll(array);
+  array.push(4);
+  expect(taken).toEqual([1, 2, 3]);
+  expect(array).toEqual([4]);
+});
