@@ -3,7 +3,8 @@
  */
 
 import type { Buffer } from 'node:buffer';
-import { decodeBatches, type FetchedMessage, readInt64 } from './record-batch.ts';
+import { decodeBatches, type FetchedMessage } from './record-batch.ts';
+import { int32Bytes, int64Bytes, ResponseReader } from './response-reader.ts';
 
 export type Fetched = {
   readonly topic: string;
@@ -24,47 +25,6 @@ export type FetchResponse = {
 /** The versions since when a response has these fields. */
 const since = { logStart: 5, session: 7, clientSideThrottling: 8, preferredReplica: 11 } as const;
 
-const int32Bytes = 4;
-const int64Bytes = 8;
-
-class ResponseReader {
-  readonly #bytes: Buffer;
-  #at = 0;
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
-  }
-
-  int16(): number {
-    this.#at += 2;
-    return this.#bytes.readInt16BE(this.#at - 2);
-  }
-
-  int32(): number {
-    this.#at += int32Bytes;
-    return this.#bytes.readInt32BE(this.#at - int32Bytes);
-  }
-
-  int64(): number {
-    this.#at += int64Bytes;
-    return readInt64(this.#bytes, this.#at - int64Bytes);
-  }
-
-  skip(bytes: number): void {
-    this.#at += bytes;
-  }
-
-  view(bytes: number): Buffer {
-    this.#at += bytes;
-    return this.#bytes.subarray(this.#at - bytes, this.#at);
-  }
-
-  /** Nothing is written as a length below 0. */
-  repeat(run: () => void): void {
-    for (let left = this.int32(); left > 0; left--) run();
-  }
-}
-
 export function decodeFetchResponse(payload: Buffer, version: number): FetchResponse {
   const reader = new ResponseReader(payload);
   const throttleMs = reader.int32();
@@ -73,7 +33,7 @@ export function decodeFetchResponse(payload: Buffer, version: number): FetchResp
   if (hasSession) reader.skip(int32Bytes);
   const fetched: Fetched[] = [];
   reader.repeat(() => {
-    const topic = reader.view(reader.int16()).toString('utf8');
+    const topic = reader.text();
     reader.repeat(() => fetched.push(readPartition(reader, topic, version)));
   });
   return { clientSideThrottleTime: version >= since.clientSideThrottling ? throttleMs : 0, errorCode, fetched };

@@ -51,15 +51,14 @@ declare module 'kafkajs/src/broker/index.js' {
 
 declare module 'kafkajs/src/protocol/requests/index.js' {
   const requests: {
-    readonly requests: Readonly<
-      Record<'Produce' | 'Fetch' | 'ListOffsets' | 'Metadata' | 'DeleteRecords', KafkaRequestDefinitions>
-    >;
+    readonly requests: Readonly<Record<'ListOffsets' | 'Metadata' | 'DeleteRecords', KafkaRequestDefinitions>>;
   };
   export default requests;
 }
 
 declare module 'kafkajs/src/protocol/encoder.js' {
   class Encoder {
+    constructor(initialSize?: number);
     writeInt8(value: number): this;
     writeBuffer(bytes: Uint8Array): this;
   }

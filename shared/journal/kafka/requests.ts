@@ -15,10 +15,12 @@ import protocol from 'kafkajs/src/protocol/requests/index.js';
 import { Buffer } from 'node:buffer';
 import { JournalUnavailable } from '../journal.ts';
 import type { BrokerAddress } from './connection.ts';
-import { decodeFetchResponse, type Fetched, type FetchResponse } from './fetch-response.ts';
+import { encodeFetch, type ToFetch } from './fetch-request.ts';
+import { decodeFetchResponse, type Fetched } from './fetch-response.ts';
 import { encodeProduce, type ToProduce } from './produce-request.ts';
+import { decodeProduceResponse, type Produced } from './produce-response.ts';
 
-export type { Broker };
+export type { Broker, Produced, ToFetch };
 
 /** The API keys and error codes of Kafka's protocol guide that are used here. */
 const apiKeys = { Produce: 0, Fetch: 1, ListOffsets: 2, Metadata: 3, DeleteRecords: 21 } as const;
@@ -42,28 +44,53 @@ const unparsed = (decoded: unknown): Promise<unknown> => Promise.resolve(decoded
 type Options = Readonly<Record<string, unknown>>;
 
 /** In the latest version that kafkajs and the broker both know. */
-const requestOf = (broker: Broker, name: keyof typeof protocol.requests, options: Options) =>
-  broker.lookupRequest(apiKeys[name], protocol.requests[name])(options);
-
 function send(broker: Broker, name: keyof typeof protocol.requests, options: Options): Promise<unknown> {
-  const made = requestOf(broker, name, options);
+  const made = broker.lookupRequest(apiKeys[name], protocol.requests[name])(options);
   return broker.connectionPool.send({ ...made, response: { decode: made.response.decode, parse: unparsed } });
 }
 
-/** What became of the messages of one partition: all of them were taken, from `baseOffset` on, or none. */
-export type Produced = {
-  readonly topic: string;
-  readonly partition: number;
-  readonly errorCode: number;
-  readonly baseOffset: number;
-};
+/**
+ * Requests that are written and read here, in the versions that are known here. What is asked for a hundred times a second is not looked up
+ * each time.
+ */
+const ours = {
+  Produce: { oldest: 3, latest: 7 },
+  Fetch: { oldest: 4, latest: 11 },
+} as const;
 
-type ProduceResponse = {
-  readonly topics: readonly {
-    readonly topicName: string;
-    readonly partitions: readonly { readonly partition: number; readonly errorCode: number; readonly baseOffset: string }[];
-  }[];
-};
+/** In the latest version that the broker knows, too. */
+function versionOf({ versions }: Broker, name: keyof typeof ours): number {
+  const { oldest, latest } = ours[name];
+  const known = versions?.[apiKeys[name]]?.maxVersion ?? -1;
+  if (known < oldest) throw new Error(`the broker knows no version of ${name} that is known here; Kafka 0.11 or newer is needed`);
+  return Math.min(known, latest);
+}
+
+/** What the network may add to the time that the broker was given, in ms; kafkajs waits for as long as it does for any request at least. */
+const networkMsMax = 100;
+
+function sendOurs<Response>(
+  broker: Broker,
+  name: keyof typeof ours,
+  encode: (version: number) => Buffer,
+  decode: (payload: Buffer, version: number) => Response,
+  waitMs = 0,
+): Promise<Response> {
+  const apiVersion = versionOf(broker, name);
+  return broker.connectionPool.send({
+    request: {
+      apiKey: apiKeys[name],
+      apiVersion,
+      apiName: name,
+      encode: async () => {
+        const payload = encode(apiVersion);
+        return new Encoder(payload.length).writeBuffer(payload);
+      },
+    },
+    response: { decode: async (payload: Buffer) => decode(payload, apiVersion), parse: unparsed },
+    requestTimeout: waitMs + networkMsMax,
+  }) as Promise<Response>;
+}
 
 /** Writes messages to partitions that `broker` leads. `acks`: -1 for all in-sync replicas, 1 for the leader alone. */
 export async function produce(
@@ -72,21 +99,9 @@ export async function produce(
   acks: -1 | 1,
   timeoutMs: number,
 ): Promise<readonly Produced[]> {
-  const made = requestOf(broker, 'Produce', { acks, timeout: timeoutMs, topicData: [] });
-  const request = { ...made.request, encode: async () => new Encoder().writeBuffer(encodeProduce(data, acks, timeoutMs)) };
-  const response = { decode: made.response.decode, parse: unparsed };
-  const { topics } = (await broker.connectionPool.send({ ...made, request, response })) as ProduceResponse;
-  return topics.flatMap(({ topicName, partitions }) =>
-    partitions.map(({ partition, errorCode, baseOffset }) => ({
-      topic: topicName,
-      partition,
-      errorCode,
-      baseOffset: Number(baseOffset),
-    })),
-  );
+  const encode = (): Buffer => encodeProduce(data, acks, timeoutMs);
+  return (await sendOurs(broker, 'Produce', encode, decodeProduceResponse)).produced;
 }
-
-export type ToFetch = { readonly topic: string; readonly partition: number; readonly offset: number; readonly bytesMax: number };
 
 /** Reads what is there, or waits for up to `waitMs` until something is. */
 export async function fetch(
@@ -95,21 +110,8 @@ export async function fetch(
   waitMs: number,
   bytesMax: number,
 ): Promise<readonly Fetched[]> {
-  const topics = [...Map.groupBy(wanted, ({ topic }) => topic)].map(([topic, partitions]) => ({
-    topic,
-    partitions: partitions.map(({ partition, offset, bytesMax: maxBytes }) => ({ partition, fetchOffset: offset, maxBytes })),
-  }));
-  const readUncommitted = 0; // nobody writes in transactions here, and one that hangs must not hold up readers
-  const made = requestOf(broker, 'Fetch', {
-    maxWaitTime: waitMs,
-    minBytes: 1,
-    maxBytes: bytesMax,
-    isolationLevel: readUncommitted,
-    topics,
-  });
-  const decode = async (payload: Buffer): Promise<FetchResponse> => decodeFetchResponse(payload, made.request.apiVersion);
-  const answer = await broker.connectionPool.send({ ...made, response: { decode, parse: unparsed } });
-  const { errorCode, fetched } = answer as FetchResponse;
+  const encode = (version: number): Buffer => encodeFetch(wanted, { waitMs, bytesMax }, version);
+  const { errorCode, fetched } = await sendOurs(broker, 'Fetch', encode, decodeFetchResponse, waitMs);
   if (errorCode !== errorCodes.none) throw new Error(describeCode(errorCode));
   return fetched;
 }

@@ -177,26 +177,29 @@ describe('reading, from brokers of the test’s own', () => {
   type Asked = { readonly partition: number; readonly fetchOffset: number };
   type Given = { readonly partition: number; readonly messages: readonly FetchedMessage[]; readonly highWater?: number };
 
+  /** What a Fetch request (version 4) of partitions of one topic with a name of one letter asks for. */
+  function askedIn(request: Buffer): readonly Asked[] {
+    const [countAt, partitionBytes] = [24, 16];
+    return Array.from({ length: request.readInt32BE(countAt) }, (_, index) => {
+      const at = countAt + 4 + index * partitionBytes;
+      return { partition: request.readInt32BE(at), fetchOffset: Number(request.readBigInt64BE(at + 4)) };
+    });
+  }
+
   /** A reader of topic `t`, whose broker answers each request with what `answer` says. */
   function readerOf(
     answer: (asked: readonly Asked[]) => readonly Given[],
     { clock = systemClock, fetchIntervalMs = 0 }: { readonly clock?: Clock; readonly fetchIntervalMs?: number } = {},
   ): Reader {
     const broker = {
-      lookupRequest: () => (options: { readonly topics: readonly { readonly partitions: readonly Asked[] }[] }) => ({
-        options,
-      }),
+      versions: { 1: { minVersion: 4, maxVersion: 4 } },
       connectionPool: {
-        send: async ({
-          options,
-        }: {
-          readonly options: { readonly topics: readonly { readonly partitions: readonly Asked[] }[] };
-        }) => {
+        send: async ({ request }: { readonly request: { readonly encode: () => Promise<{ readonly buffer: Buffer }> } }) => {
+          const { buffer } = await request.encode();
           await new Promise((resolve) => setImmediate(resolve));
-          const asked = options.topics.flatMap(({ partitions }) => partitions);
           return {
             errorCode: 0,
-            fetched: answer(asked).map((given) => ({ highWater: 1_000, ...given, topic: 't', errorCode: 0 })),
+            fetched: answer(askedIn(buffer)).map((given) => ({ highWater: 1_000, ...given, topic: 't', errorCode: 0 })),
           };
         },
       },

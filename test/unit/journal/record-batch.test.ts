@@ -2,8 +2,10 @@
 
 import { Buffer } from 'node:buffer';
 import { describe, expect, test } from 'vitest';
+import { encodeFetch } from '#shared/journal/kafka/fetch-request.ts';
 import { decodeFetchResponse } from '#shared/journal/kafka/fetch-response.ts';
 import { encodeProduce } from '#shared/journal/kafka/produce-request.ts';
+import { decodeProduceResponse } from '#shared/journal/kafka/produce-response.ts';
 import { decodeBatches, encodeBatch } from '#shared/journal/kafka/record-batch.ts';
 
 const bytes = (hex: string): Buffer => Buffer.from(hex, 'hex');
@@ -40,6 +42,29 @@ describe('JR47: what is written', () => {
     expect(encodeProduce(several, 1, 1).toString('hex')).toBe(
       `ffff000100000001000000020001740000000200000000${length(one)}${one}00000002${length(one)}${one}` +
         `0001750000000100000001${length(two)}${two}`,
+    );
+  });
+
+  test.each([
+    [4, '0000000002', '', '', '', ''],
+    [5, '0000000002', '', 'ffffffffffffffff', '', ''],
+    [7, '0000000000ffffffff00000002', '', 'ffffffffffffffff', '00000000', ''],
+    [9, '0000000000ffffffff00000002', 'ffffffff', 'ffffffffffffffff', '00000000', ''],
+    [11, '0000000000ffffffff00000002', 'ffffffff', 'ffffffffffffffff', '00000000', '0000'],
+  ])('JR47: a request for partitions of topics, version %i', (version, begin, epoch, start, forgotten, rack) => {
+    const wanted = [
+      { topic: 't', partition: 3, offset: 2 ** 40 + 7, bytesMax: 9 },
+      { topic: 'ü', partition: 0, offset: 5, bytesMax: 1 },
+      { topic: 't', partition: 4, offset: 0, bytesMax: 9 },
+    ];
+    expect(encodeFetch(wanted, { waitMs: 250, bytesMax: 2 ** 20 }, version).toString('hex')).toBe(
+      `ffffffff000000fa0000000100100000${begin}` +
+        `00017400000002` +
+        `00000003${epoch}0000010000000007${start}00000009` +
+        `00000004${epoch}0000000000000000${start}00000009` +
+        `0002c3bc00000001` +
+        `00000000${epoch}0000000000000005${start}00000001` +
+        `${forgotten}${rack}`,
     );
   });
 
@@ -115,6 +140,28 @@ describe('JR47: what is read', () => {
       clientSideThrottleTime: 0,
       errorCode: 0x47,
       fetched: [],
+    });
+  });
+
+  test.each([
+    [3, '', 0],
+    [5, 'ffffffffffffffff', 0],
+    [6, '0000000000000001', 9],
+  ])('JR47: what became of what was written, version %i', (version, logStart, throttleMs) => {
+    const partition = (number: string, code: string, offset: string): string =>
+      `${number}${code}${offset}ffffffffffffffff${logStart}`;
+    const response =
+      `00000002` +
+      `00017400000002${partition('00000003', '0000', '0000010000000007')}${partition('00000004', '000a', 'ffffffffffffffff')}` +
+      `0002c3bc00000001${partition('00000000', '0000', '0000000000000005')}` +
+      `00000009`;
+    expect(decodeProduceResponse(bytes(response), version)).toEqual({
+      clientSideThrottleTime: throttleMs,
+      produced: [
+        { topic: 't', partition: 3, errorCode: 0, baseOffset: 2 ** 40 + 7 },
+        { topic: 't', partition: 4, errorCode: 10, baseOffset: -1 },
+        { topic: 'ü', partition: 0, errorCode: 0, baseOffset: 5 },
+      ],
     });
   });
 
