@@ -14,8 +14,7 @@
  * What comes is checked against what was to come: the first offset must be the one that was asked for, and each next one its successor.
  */
 
-import { decodeRecord } from '../record.ts';
-import type { Batch, Follower, FollowEnd, Following, Offset, Partition, ReadRecord } from '../journal.ts';
+import type { FollowEnd, Following, Offset, Partition } from '../journal.ts';
 import type { Clock } from '#shared/runtime/clock.ts';
 import type { Logger } from '#shared/runtime/telemetry.ts';
 import { pause } from '#shared/runtime/waiting.ts';
@@ -61,6 +60,8 @@ export type Sink = {
 };
 
 type Want = {
+  /** Of its topic and partition. */
+  readonly name: string;
   readonly topic: string;
   readonly partition: Partition;
   readonly sink: Sink;
@@ -78,9 +79,6 @@ const endBelievedMs = 1_500;
 const endAskedMs = 250;
 
 const brokers = 'brokers';
-const nameOf = ({ topic, partition }: { readonly topic: string; readonly partition: Partition }): string =>
-  `${topic} ${partition}`;
-
 export class Reader {
   readonly #parts: ReaderParts;
   readonly #wants = new Set<Want>();
@@ -98,7 +96,17 @@ export class Reader {
 
   /** Gives the messages of a partition from `from` on to `sink`, the first ones after the call has returned. */
   read(topic: string, partition: Partition, from: Offset, sink: Sink): Following {
-    const want: Want = { topic, partition, sink, at: from, phase: 'catching-up', busy: true, asked: 0, delivering: undefined };
+    const want: Want = {
+      name: `${topic} ${partition}`,
+      topic,
+      partition,
+      sink,
+      at: from,
+      phase: 'catching-up',
+      busy: true,
+      asked: 0,
+      delivering: undefined,
+    };
     this.#wants.add(want);
     void Promise.resolve().then(() => this.#catchUp(want));
     return {
@@ -189,8 +197,8 @@ export class Reader {
     const free = new Map<string, Want>();
     for (const want of this.#wants) {
       if (want.phase !== 'waiting' || want.busy) continue;
-      const other = free.get(nameOf(want));
-      if (other === undefined || want.asked < other.asked) free.set(nameOf(want), want);
+      const other = free.get(want.name);
+      if (other === undefined || want.asked < other.asked) free.set(want.name, want);
     }
     return free.values();
   }
@@ -207,14 +215,14 @@ export class Reader {
     try {
       const questions = asked.map((want) => this.#question(want));
       const all = await waiting.ask(node, (broker) => fetch(broker, questions, limits.waitMs, limits.fetchBytesMax));
-      const found = new Map(all.map((fetched) => [nameOf(fetched), fetched]));
-      for (const want of asked) {
-        const fetched = found.get(nameOf(want));
+      let isMore = false;
+      for (const [index, want] of asked.entries()) {
+        const fetched = answerTo(want, all, index);
         if (fetched !== undefined && fetched.messages.length > 0) this.#putLast(want);
         this.#takeAndRelease(want, fetched);
+        if (want.at < (fetched?.highWater ?? 0)) isMore = true;
       }
       const rest = begun + limits.fetchIntervalMs - clock.monotonic();
-      const isMore = asked.some((want) => want.at < (found.get(nameOf(want))?.highWater ?? 0));
       if (rest > 0 && !isMore && all.some(({ messages }) => messages.length > 0)) await pause(clock, rest);
     } catch (error) {
       await Promise.all(asked.map((want) => this.#couldNot(want, error)));
@@ -250,7 +258,7 @@ export class Reader {
     if (want.phase === 'ended') return undefined;
     switch (fetched.errorCode) {
       case errorCodes.none: {
-        this.#succeeded(nameOf(want));
+        this.#succeeded(want.name);
         const slice = sliceAt(fetched.messages, want.at);
         if (slice === undefined) return undefined;
         if (!('hole' in slice)) return this.#deliver(want, slice);
@@ -292,7 +300,7 @@ export class Reader {
 
   #leave(want: Want): void {
     this.#wants.delete(want);
-    this.#succeeded(nameOf(want));
+    this.#succeeded(want.name);
   }
 
   #question({ topic, partition, at }: Want): ToFetch {
@@ -315,7 +323,7 @@ export class Reader {
   }
 
   #couldNot(want: Want, error: unknown): Promise<void> {
-    return want.phase === 'ended' ? Promise.resolve() : this.#failed(nameOf(want), error);
+    return want.phase === 'ended' ? Promise.resolve() : this.#failed(want.name, error);
   }
 
   /** Said once, however long it lasts; waits longer and longer. */
@@ -331,6 +339,12 @@ export class Reader {
   #succeeded(what: string): void {
     if (this.#failures.delete(what) && this.#failures.size === 0) this.#parts.logger.info({}, 'the journal can be read again');
   }
+}
+
+/** Brokers answer in the order in which they were asked, but need not. */
+function answerTo({ topic, partition }: Want, all: readonly Fetched[], index: number): Fetched | undefined {
+  const isIts = (fetched: Fetched | undefined): boolean => fetched?.partition === partition && fetched.topic === topic;
+  return isIts(all[index]) ? all[index] : all.find(isIts);
 }
 
 const thrown = (error: unknown): FollowEnd => ({
@@ -355,35 +369,3 @@ async function explain({ topic, partition, at }: Want, link: ReadingLink): Promi
   const highWater = await link.offsetOf(topic, partition, -1);
   return at > highWater ? { kind: 'beyond-end', wanted: at, highWater } : undefined;
 }
-
-/** Records out of messages. What a newer version wrote ends them, with what came before it. */
-function decodeSlice(
-  partition: Partition,
-  { first, next, messages }: Slice,
-): { readonly batch: Batch; readonly end?: FollowEnd } {
-  const records: ReadRecord[] = [];
-  for (const { offset, value } of messages) {
-    const bytes = value ?? new Uint8Array();
-    const decoded = decodeRecord(bytes);
-    if (decoded.kind === 'newer-version') {
-      const end: FollowEnd = { kind: 'newer-version', offset, found: decoded.found };
-      return { batch: { partition, first, next: offset, records }, end };
-    }
-    records.push(
-      decoded.kind === 'decoded'
-        ? { offset, record: decoded.value }
-        : { offset, unreadable: decoded.reason, bytes: new Uint8Array(bytes) },
-    );
-  }
-  return { batch: { partition, first, next, records } };
-}
-
-/** A follower of records, as a sink of messages. */
-export const sinkFor = (partition: Partition, { onBatch, onEnd }: Follower): Sink => ({
-  onEnd,
-  onSlice: (slice) => {
-    const { batch, end } = decodeSlice(partition, slice);
-    const delivered = batch.next > batch.first ? onBatch(batch) : undefined;
-    return delivered === undefined ? end : delivered.then(() => end);
-  },
-});
