@@ -84,7 +84,7 @@ export const gatewayLimitSettings = {
   keepAliveMs: duration(20_000, 'a connection to which nothing was sent for so long is sent an empty frame', 100, 25_000),
 
   // The journal.
-  appendIntervalMs: duration(20, 'shortest time between two appends under load', 0, 1000),
+  appendIntervalMs: duration(12, 'shortest time between two appends under load', 0, 1000),
   unsavedBytesMax: amount('bytes', 64 * miB, 'edits that wait for the journal; past it their documents are closed (1013)', kiB),
   unsavedMsMax: duration(15_000, 'longest that edits wait for the journal; past it their documents are closed (1013)', 100),
 };

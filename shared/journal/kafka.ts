@@ -49,7 +49,7 @@ const mebibyte = 1024 * 1024;
 
 const defaultReaderLimits: ReaderLimits = {
   waitMs: 250,
-  fetchIntervalMs: 16,
+  fetchIntervalMs: 8,
   partitionBytesMax: mebibyte,
   fetchBytesMax: 2 * mebibyte,
   retryMsMin: 50,
