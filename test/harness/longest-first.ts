@@ -12,10 +12,9 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const longest = [
   'test/integration/kafka/failover.test.ts',
-  'test/integration/cluster/replay.test.ts',
+  'test/integration/cluster/durability.test.ts',
   'test/integration/hostile.test.ts',
   'test/integration/cluster/recovery.test.ts',
-  'test/integration/cluster/durability.test.ts',
   'test/integration/durability-kill.test.ts',
   'test/browser/saved.test.ts',
   'test/integration/replay.test.ts',

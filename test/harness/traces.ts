@@ -37,6 +37,16 @@ export const readSequentialTrace = (name: string): SequentialTrace => readTrace(
 
 export const readConcurrentTrace = (name: string): ConcurrentTrace => readTrace(name) as ConcurrentTrace;
 
+/** The first `edits` of a trace, and the text that they lead to. */
+export function beginningOf({ txns, endContent }: SequentialTrace, edits: number): SequentialTrace {
+  if (edits >= txns.length) return { txns, endContent };
+  const first = txns.slice(0, edits);
+  let text = '';
+  for (const [position, deleted, inserted] of first.flatMap(({ patches }) => patches))
+    text = text.slice(0, position) + inserted + text.slice(position + deleted);
+  return { txns: first, endContent: text };
+}
+
 /**
  * For each edit of a concurrent trace, how many edits of each author its author had seen: the size of its past, by author.
  * An author's own edits follow one another, so its past is a prefix of everybody's edits.
