@@ -17,7 +17,8 @@ import { type Appended, JournalUnavailable, type Partition } from '../journal.ts
 import type { Link } from './link.ts';
 import type { ToProduce } from './produce-request.ts';
 import type { Message } from './record-batch.ts';
-import { describeCode, errorCodes, produce, type Produced } from './requests.ts';
+import type { Produced } from './produce-response.ts';
+import { describeCode, errorCodes, produce } from './requests.ts';
 
 export type AppendLimits = {
   /** What the messages of one partition may weigh in one request, in bytes; a longer one goes alone. Below the topic's `max.message.bytes`. */

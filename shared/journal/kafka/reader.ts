@@ -20,7 +20,8 @@ import type { Logger } from '#shared/runtime/telemetry.ts';
 import { pause } from '#shared/runtime/waiting.ts';
 import type { Link } from './link.ts';
 import type { Fetched } from './fetch-response.ts';
-import { describeCode, errorCodes, fetch, type ToFetch } from './requests.ts';
+import type { ToFetch } from './fetch-request.ts';
+import { describeCode, errorCodes, fetch } from './requests.ts';
 import { type Slice, sliceAt } from './slice.ts';
 
 export type ReaderLimits = {
@@ -79,6 +80,7 @@ const endBelievedMs = 1_500;
 const endAskedMs = 250;
 
 const brokers = 'brokers';
+
 export class Reader {
   readonly #parts: ReaderParts;
   readonly #wants = new Set<Want>();
@@ -207,16 +209,18 @@ export class Reader {
   async #pollNode(node: string, asked: readonly Want[]): Promise<void> {
     const { waiting, clock, limits } = this.#parts;
     const begun = clock.monotonic();
+    // As a request has them: topic by topic.
+    const inOrder = [...Map.groupBy(asked, ({ topic }) => topic).values()].flat();
     this.#requests++;
     for (const want of asked) {
       want.busy = true;
       want.asked = this.#requests;
     }
     try {
-      const questions = asked.map((want) => this.#question(want));
+      const questions = inOrder.map((want) => this.#question(want));
       const all = await waiting.ask(node, (broker) => fetch(broker, questions, limits.waitMs, limits.fetchBytesMax));
       let isMore = false;
-      for (const [index, want] of asked.entries()) {
+      for (const [index, want] of inOrder.entries()) {
         const fetched = answerTo(want, all, index);
         if (fetched !== undefined && fetched.messages.length > 0) this.#putLast(want);
         this.#takeAndRelease(want, fetched);
@@ -341,7 +345,7 @@ export class Reader {
   }
 }
 
-/** Brokers answer in the order in which they were asked, but need not. */
+/** Brokers answer in the order of the request, but nothing says that they must. */
 function answerTo({ topic, partition }: Want, all: readonly Fetched[], index: number): Fetched | undefined {
   const isIts = (fetched: Fetched | undefined): boolean => fetched?.partition === partition && fetched.topic === topic;
   return isIts(all[index]) ? all[index] : all.find(isIts);

@@ -4,8 +4,8 @@
  * kafkajs turns an error code of one partition into an exception for the whole request, and then nobody knows which partition it was, or what became of
  * the others. Here the codes stay what they are, values beside their partition. What throws is the network, or a response that is none.
  *
- * What carries records is written and read here without it (record-batch.ts says why), and so is the one request that kafkajs lacks: the id of a
- * topic (Metadata version 12, KIP-516).
+ * Produce and Fetch are written and read without it (record-batch.ts says why), and so is the one request that kafkajs lacks: the id of a topic
+ * (Metadata version 12, KIP-516).
  */
 
 import type Broker from 'kafkajs/src/broker/index.js';
@@ -20,7 +20,7 @@ import { decodeFetchResponse, type Fetched } from './fetch-response.ts';
 import { encodeProduce, type ToProduce } from './produce-request.ts';
 import { decodeProduceResponse, type Produced } from './produce-response.ts';
 
-export type { Broker, Produced, ToFetch };
+export type { Broker };
 
 /** The API keys and error codes of Kafka's protocol guide that are used here. */
 const apiKeys = { Produce: 0, Fetch: 1, ListOffsets: 2, Metadata: 3, DeleteRecords: 21 } as const;
@@ -69,13 +69,14 @@ function versionOf({ versions }: Broker, name: keyof typeof ours): number {
 /** What the network may add to the time that the broker was given, in ms; kafkajs waits for as long as it does for any request at least. */
 const networkMsMax = 100;
 
-function sendOurs<Response>(
+/** `brokerMs`: how long the broker may take by what is asked. */
+function sendOurs<Answer>(
   broker: Broker,
   name: keyof typeof ours,
   encode: (version: number) => Buffer,
-  decode: (payload: Buffer, version: number) => Response,
-  waitMs = 0,
-): Promise<Response> {
+  decode: (payload: Buffer, version: number) => Answer,
+  brokerMs: number,
+): Promise<Answer> {
   const apiVersion = versionOf(broker, name);
   return broker.connectionPool.send({
     request: {
@@ -88,8 +89,8 @@ function sendOurs<Response>(
       },
     },
     response: { decode: async (payload: Buffer) => decode(payload, apiVersion), parse: unparsed },
-    requestTimeout: waitMs + networkMsMax,
-  }) as Promise<Response>;
+    requestTimeout: brokerMs + networkMsMax,
+  }) as Promise<Answer>;
 }
 
 /** Writes messages to partitions that `broker` leads. `acks`: -1 for all in-sync replicas, 1 for the leader alone. */
@@ -100,7 +101,7 @@ export async function produce(
   timeoutMs: number,
 ): Promise<readonly Produced[]> {
   const encode = (): Buffer => encodeProduce(data, acks, timeoutMs);
-  return (await sendOurs(broker, 'Produce', encode, decodeProduceResponse)).produced;
+  return (await sendOurs(broker, 'Produce', encode, decodeProduceResponse, timeoutMs)).produced;
 }
 
 /** Reads what is there, or waits for up to `waitMs` until something is. */

@@ -14,7 +14,7 @@ import { letIdleConnectionsRest } from '#shared/journal/kafka/idle-timer.ts';
 import { partitionByKey } from '#shared/journal/kafka/partitioner.ts';
 import { Reader, type ReaderLimits, type ReadingLink } from '#shared/journal/kafka/reader.ts';
 import type { FetchedMessage } from '#shared/journal/kafka/record-batch.ts';
-import { type Broker, decodeTopicId } from '#shared/journal/kafka/requests.ts';
+import { type Broker, decodeTopicId, fetch, produce } from '#shared/journal/kafka/requests.ts';
 import { type Slice, sliceAt } from '#shared/journal/kafka/slice.ts';
 import { judgeTopics, type TopicFacts } from '#shared/journal/kafka/topics.ts';
 
@@ -263,6 +263,42 @@ describe('reading, from brokers of the test’s own', () => {
     });
     await reader.close();
     expect(next.every((offset) => offset > 1_010)).toBe(true);
+  });
+
+  test('JR52: what comes is given to whom it is for, in whatever order a broker answers, and though it leaves one out', async () => {
+    let answers = 0;
+    const reader = readerOf((asked) => {
+      const answered = asked.length > 1 && answers++ % 2 === 0 ? asked.slice(1) : asked;
+      return answered.toReversed().map(({ partition, fetchOffset: offset }) => ({
+        partition,
+        messages: [{ offset, value: Buffer.of(partition) }],
+        highWater: offset + 1,
+      }));
+    });
+    const partitions = [0, 1, 2];
+    const got = partitions.map((): FetchedMessage[] => []);
+    await new Promise<void>((resolve) => {
+      for (const partition of partitions) {
+        const onSlice = ({ messages }: Slice): undefined => {
+          got[partition]?.push(...messages);
+          if (got.every(({ length }) => length >= 20)) resolve();
+        };
+        reader.read('t', partition, 0, { onSlice, onEnd: () => {} });
+      }
+    });
+    await reader.close();
+    for (const [partition, messages] of got.entries())
+      expect(messages).toEqual(messages.map((_, offset) => ({ offset, value: Buffer.of(partition) })));
+    expect(answers).toBeGreaterThan(2);
+  });
+
+  test('JR53: a broker that is too old is told so, and asked for nothing', async () => {
+    const old = {
+      versions: { 0: { minVersion: 0, maxVersion: 2 }, 1: { minVersion: 0, maxVersion: 3 } },
+      connectionPool: { send: () => Promise.reject(new Error('asked')) },
+    } as unknown as Broker;
+    await expect(produce(old, [], -1, 1_000)).rejects.toThrow('Kafka 0.11 or newer');
+    await expect(fetch(old, [], 1, 1)).rejects.toThrow('Kafka 0.11 or newer');
   });
 
   test('JR48: between two requests there is rest where the first has brought all that there was, and none where there is more', async () => {
