@@ -158,7 +158,7 @@ export class Appender {
     for (const { room, drafts } of this.#waiting.values()) {
       const its = this.#recordsOf(room, drafts);
       if (its.some(({ update }) => update.length > journal.recordBytesMax)) {
-        // All of the room's records, for those that fit may refer to the one that does not.
+        // All of the room's records, for those that fit may refer to the one that does not. It takes no other room along.
         this.#unsavable(room, tooLargeReason(journal.recordBytesMax), true);
         continue;
       }

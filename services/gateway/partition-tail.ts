@@ -106,7 +106,7 @@ export class PartitionTail implements Keeper {
     return this.#kept.updatesOf(document, from);
   }
 
-  /** Calls `listener` with every later record of `document`, until the returned function is called. */
+  /** Calls `listener` with every later record of `document`, until the returned function is called; with the one that is being handed out still, if another listener calls it. */
   listen(document: DocumentName, listener: Listener): () => void {
     this.#listeners.set(document, [...(this.#listeners.get(document) ?? []), listener]);
     return () => {

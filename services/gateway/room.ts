@@ -27,7 +27,7 @@ import type { DocumentName } from '#shared/document/name.ts';
 import type { Missing } from '#shared/document/readiness.ts';
 import { type Scanned, scanUpdate } from '#shared/document/scan.ts';
 import { encodeStateVector, parseStateVector } from '#shared/document/state-vector.ts';
-import { FewSet, takeAll } from '#shared/runtime/few.ts';
+import { FewSet, takeFirst } from '#shared/runtime/few.ts';
 import { type Closing, malformed, restarting, tooLarge, tryLater } from '#shared/wire/close-codes.ts';
 
 /** When a frame is settled: once the room's `durable` is at least `at`; `Infinity` while it waits for updates that it refers to. */
@@ -46,7 +46,7 @@ export type Member = {
   readonly close: (closing: Closing) => void;
 };
 
-const isUnsettled = (member: Member): boolean => member.settled();
+const tellSettled = (member: Member): boolean => member.settled();
 
 /** Time without asking Yjs what it deletes, in multiples of what asking took: a document may be made so that it takes long. */
 const foldRestFactor = 20;
@@ -222,7 +222,7 @@ export class Room implements Saved, CatchUp {
 
   saved(sequence: number): void {
     this.#durable = sequence;
-    this.#unsettled.retain(isUnsettled);
+    this.#unsettled.retain(tellSettled);
   }
 
   unsavable(reason: string, isTooLarge: boolean): void {
@@ -360,8 +360,8 @@ export class Room implements Saved, CatchUp {
   }
 
   #publishPending(): Draft | undefined {
-    const updates = takeAll(this.#pending);
-    const own = takeAll(this.#pendingOwn);
+    const updates = takeFirst(this.#pending, this.#pending.length);
+    const own = takeFirst(this.#pendingOwn, this.#pendingOwn.length);
     const author = this.#author === 'several' ? undefined : this.#author;
     this.#author = undefined;
     const merged = mergeScanned(updates);

@@ -46,6 +46,8 @@ export type RoomsParts = Omit<RoomParts, 'onDiscarded' | 'memory'> & {
   /** Random per process. */
   readonly origin: string;
   readonly roomsLimits: RoomsLimits;
+  /** How often tails are shortened to the checkpoint, in ms: each time the store is asked for that of each partition. */
+  readonly trimMs: number;
   /** Lets other work go on in the middle of reading a large document. */
   readonly pause: () => Promise<void>;
   readonly onOpenFailed: () => void;
@@ -61,8 +63,6 @@ type Meanwhile = { readonly records: readonly TailRecord[]; readonly end: () => 
 
 /** How often empty rooms are looked for. */
 const sweepMs = 1_000;
-/** How often tails are shortened to the checkpoint, for which each partition's is read. */
-const trimMs = 5_000;
 
 export class Rooms {
   readonly #parts: RoomsParts;
@@ -292,7 +292,7 @@ export class Rooms {
   }
 
   #trimLater(): void {
-    this.#parts.clock.after(trimMs, () => {
+    this.#parts.clock.after(this.#parts.trimMs, () => {
       if (!this.#stopped) void this.#trimTails().finally(() => this.#trimLater());
     });
   }

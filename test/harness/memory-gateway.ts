@@ -98,6 +98,7 @@ export function memoryGateway(options: MemoryGatewayOptions): MemoryGateway {
     origin,
     limits,
     roomsLimits: limits,
+    trimMs: 1_000,
     counters: counts.rooms,
     traffic: counts.traffic,
     openChannel: fakeChannel,

@@ -17,6 +17,7 @@ import type { DocumentName } from '#shared/document/name.ts';
 import type { UpdateLimits } from '#shared/document/limits.ts';
 import { type Refused, type Scanned, scanUpdate, startScan } from '#shared/document/scan.ts';
 import type { Clock, Timer } from '#shared/runtime/clock.ts';
+import { takeFirst } from '#shared/runtime/few.ts';
 import { decodeAwareness } from '#shared/wire/awareness.ts';
 import { type Closing, comesBackInVain, malformed, tooLarge, tryLater } from '#shared/wire/close-codes.ts';
 import {
@@ -188,7 +189,7 @@ export class YWebsocketSession implements Member, ConnectionEvents {
     }
     if (due > 0) {
       const now = this.#parts.clock.monotonic();
-      for (; due > 0; due--) this.#parts.onAckMs(now - (this.#tickets.shift()?.since ?? now));
+      for (const { since } of takeFirst(this.#tickets, due)) this.#parts.onAckMs(now - since);
       this.#phase.outbox.ack(this.#settledFrames);
     }
     return this.#tickets.length > 0;

@@ -162,6 +162,38 @@ test('GW44: who comes while a document is being opened waits for the same openin
   expect(other.client.text.toJSON()).toBe(one.client.text.toJSON());
 });
 
+test('GW116: what the store has leaves the tail, but not while a document opens that counts on it', async () => {
+  let asked = 0;
+  let holds = false;
+  let gate = (): void => {};
+  const { clock, store, elsewhere, open } = world((step) => {
+    if (step === 'readCheckpoint') asked++;
+    return holds && step === 'readSegments' ? new Promise<void>((resolve) => (gate = resolve)) : undefined;
+  });
+  /** How often the checkpoint is asked for in three seconds: it is as long as anything is kept. */
+  const askedIn3s = async (): Promise<number> => {
+    asked = 0;
+    await pass(clock, 3_000);
+    return asked;
+  };
+  open();
+  await pass(clock);
+  expect(await askedIn3s(), 'there is nothing to keep').toBe(0);
+  await elsewhere.append([record('a', 'text')]);
+  expect(await askedIn3s(), 'the store does not have it').toBe(3);
+  holds = true;
+  const { client } = open('b');
+  await pass(clock);
+  await store.putSegment({ document: doc, first: 0, last: 0, update: updateOf('text') });
+  await store.moveCheckpoint(0, 0, 1);
+  expect(await askedIn3s(), 'a document opens').toBe(3);
+  holds = false;
+  gate();
+  await pass(clock, 1_000);
+  expect(client.synced).toBe(true);
+  expect(await askedIn3s(), 'the store has it').toBe(0);
+});
+
 test('GW45: an empty document goes after its time, and at once where another one needs the room; never with something unsaved', async () => {
   let fails = false;
   const { clock, gateway, open } = world(
