@@ -42,6 +42,7 @@ test('SA1: one author, dealt out in turns among writers, over kills', { timeout:
   const name = 'automerge-paper';
   skip(!hasTrace(name), `no traces in ${tracesDir}`);
   const trace = beginningOf(readSequentialTrace(name), editsInTurns);
+  expect(trace.txns.length).toBeGreaterThan(10_000);
   const server = await startCrashingServer();
   onTestFinished(() => server.remove());
   const writers = clientsOf(server, name, 4);
