@@ -76,6 +76,17 @@ export function createPrograms(world: World, document: DocumentName, other: Docu
     isPutBack(mirror) && states.get(document)?.next.rev !== putBackOver;
   let oldReplaced = 0;
 
+  /**
+   * One that a slow writer has put there after it was fenced off, when what the fence stood on was deleted, and of which nobody has said yet that it stands: what stays open (`fence.ts`). A fence itself stands on what
+   * the state names.
+   */
+  const isUnsaid = (mirror: MirrorOnDisk): boolean => {
+    const own = cleanBookkeeping(document, mirror);
+    const state = states.get(document);
+    if (own === undefined || state === undefined) return false;
+    return ![state.before.rev, state.next.rev].some((rev) => rev === own.rev || rev === own.prev);
+  };
+
   /** What only that mirror shows of which nobody has said yet that it was written. */
   const lettersInDoubt = (): ReadonlySet<string> => {
     const state = states.get(document);
@@ -136,7 +147,8 @@ export function createPrograms(world: World, document: DocumentName, other: Docu
     if (mirror === undefined || value === undefined) return false;
     const { inkstream } = mirror;
     const inDoubt = fieldIn(inkstream) === undefined || takesFieldAway.has(kind) ? lettersInDoubt() : new Set<string>();
-    if (takesFieldAway.has(kind) && (isOld(mirror) || lacksAnyOf(inDoubt, mirror, value))) return false;
+    const isIncurable = isOld(mirror) || lacksAnyOf(inDoubt, mirror, value) || (!isPutBack(mirror) && isUnsaid(mirror));
+    if (takesFieldAway.has(kind) && isIncurable) return false;
     if (takesFieldAway.has(kind) && isPutBack(mirror)) oldReplaced++;
     switch (kind) {
       case 'set':
