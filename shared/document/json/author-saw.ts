@@ -10,7 +10,8 @@
  * behind, whichever is found: the author may have gone on writing on either side. That is all that there is of a single letter, and all that tells of a paragraph that was moved.
  *
  * He saw the later state if more than half of what came is in his value, by letters: of a sentence that was typed while a counter went up, the counter tells next to nothing. Else he saw the earlier one, or took most
- * of what came out again; and what people typed is not deleted on a guess. What went in between tells nothing, and need not: deleted once more it is gone as it was.
+ * of what came out again; and what people typed is not deleted on a guess. What went in between tells nothing, and need not: deleted once more it is gone as it was. But whose value is the later state itself has
+ * changed nothing, and there is nothing to be made of it.
  */
 
 import { plainDifferences } from './text-diff.ts';
@@ -124,6 +125,7 @@ function waysOf(piece: Piece, search: Search): readonly string[] {
 
 /** Whether the author of `value` saw `later`, and not only `earlier`. */
 export function sawLater(earlier: JsonMap, later: JsonMap, value: JsonMap): boolean {
+  if (canonicalText(value) === canonicalText(later)) return true;
   const search = searchFor(earlier, later, value);
   const pieces = [...piecesThatCame(search)];
   const share = piecesMax / pieces.length;

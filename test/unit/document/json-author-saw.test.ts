@@ -34,6 +34,19 @@ describe('the author of a value', () => {
     expect(sawLater(textOf(earlier), textOf(later), textOf(written))).toBe(true);
   });
 
+  test('DJ27: saw what his value is, also where things only went in between, or changed their form', () => {
+    const bold = (text: string): JsonValue =>
+      new Map<string, JsonValue>([
+        ['insert', text],
+        ['attributes', new Map([['bold', true]])],
+      ]);
+    const plain = (text: string): JsonValue => new Map([['insert', text]]);
+    const noted = (note: JsonValue): JsonMap => new Map([['notes', [note]]]);
+    expect(sawLater(textOf('one two'), textOf('two'), textOf('two'))).toBe(true);
+    expect(sawLater(noted(plain('one')), noted(bold('one')), noted(bold('one')))).toBe(true);
+    expect(sawLater(noted(plain('one')), noted(bold('one')), noted(plain('one')))).toBe(false);
+  });
+
   test('DJ27: saw short values where they are there, among others, and a short text that he has continued', () => {
     const value = (text: string, list: readonly JsonValue[]): JsonMap =>
       new Map<string, JsonValue>([['list', list], ...textOf(text)]);
