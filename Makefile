@@ -35,7 +35,7 @@ test: $(installed) $(pages) ## run every test that this machine can run, and say
 	@exec vitest run
 
 .PHONY: chaos
-chaos: $(installed) $(pages) ## faults in a cluster, and long simulations, for half an hour (CHAOS_ROUNDS, CHAOS_SEED)
+chaos: $(installed) $(pages) ## faults in a cluster, and long simulations, for a quarter of an hour (CHAOS_ROUNDS, CHAOS_SEED)
 	@node deploy/native/fetch.ts
 	@exec vitest run --config test/chaos/vitest.config.ts --root .
 
