@@ -1,6 +1,7 @@
 /** What a Fetch request (versions 4 to 11) asks for, in bytes. */
 
 import { Buffer } from 'node:buffer';
+import { RequestWriter } from './request-writer.ts';
 
 export type ToFetch = { readonly topic: string; readonly partition: number; readonly offset: number; readonly bytesMax: number };
 
@@ -24,48 +25,6 @@ const unknown = -1;
 /** The longest that what does not lie in a topic or a partition takes, and that a partition takes. */
 const frameBytes = 35;
 const partitionBytes = 28;
-
-class RequestWriter {
-  readonly #bytes: Buffer;
-  #at = 0;
-
-  constructor(bytesMax: number) {
-    this.#bytes = Buffer.allocUnsafe(bytesMax);
-  }
-
-  int8(value: number): this {
-    this.#at = this.#bytes.writeInt8(value, this.#at);
-    return this;
-  }
-
-  int16(value: number): this {
-    this.#at = this.#bytes.writeInt16BE(value, this.#at);
-    return this;
-  }
-
-  int32(value: number): this {
-    this.#at = this.#bytes.writeInt32BE(value, this.#at);
-    return this;
-  }
-
-  /** As far as it is a number. */
-  int64(value: number): this {
-    this.int32(Math.floor(value / 2 ** 32));
-    this.#at = this.#bytes.writeUInt32BE(value >>> 0, this.#at);
-    return this;
-  }
-
-  text(bytes: Buffer): this {
-    this.int16(bytes.length);
-    this.#bytes.set(bytes, this.#at);
-    this.#at += bytes.length;
-    return this;
-  }
-
-  get written(): Buffer {
-    return this.#bytes.subarray(0, this.#at);
-  }
-}
 
 /** Each partition is in `wanted` once. */
 export function encodeFetch(wanted: readonly ToFetch[], { waitMs, bytesMax }: FetchOptions, version: number): Buffer {
