@@ -59,7 +59,6 @@ declare module 'kafkajs/src/protocol/requests/index.js' {
 declare module 'kafkajs/src/protocol/encoder.js' {
   class Encoder {
     constructor(initialSize?: number);
-    writeInt8(value: number): this;
     writeBuffer(bytes: Uint8Array): this;
   }
   export default Encoder;

@@ -56,6 +56,7 @@ function send(broker: Broker, name: keyof typeof protocol.requests, options: Opt
 const ours = {
   Produce: { oldest: 3, latest: 7 },
   Fetch: { oldest: 4, latest: 11 },
+  Metadata: { oldest: 12, latest: 12 },
 } as const;
 
 /** In the latest version that the broker knows, too. */
@@ -194,24 +195,14 @@ export async function readMap(broker: Broker, topics: readonly string[]): Promis
   return { nodes, leaders };
 }
 
-const metadataVersion = 12;
-
 /**
  * The id of a topic, which a topic of the same name that is made later does not have (KIP-516): 16 bytes in hex. Undefined where the
  * broker is too old to tell (before Kafka 2.8). Rejects where it has not heard of the topic: others may have.
  */
 export async function readTopicId(broker: Broker, topic: string): Promise<string | undefined> {
-  if ((broker.versions?.[apiKeys.Metadata]?.maxVersion ?? 0) < metadataVersion) return undefined;
-  const answer = await broker.connectionPool.send({
-    request: {
-      apiKey: apiKeys.Metadata,
-      apiVersion: metadataVersion,
-      apiName: 'Metadata',
-      encode: async () => encodeTopicQuestion(topic),
-    },
-    response: { decode: async (payload: Buffer) => payload, parse: unparsed },
-  });
-  const id = decodeTopicId(answer as Buffer);
+  if ((broker.versions?.[apiKeys.Metadata]?.maxVersion ?? 0) < ours.Metadata.oldest) return undefined;
+  const encode = (): Buffer => encodeTopicQuestion(topic);
+  const id = decodeTopicId(await sendOurs(broker, 'Metadata', encode, (payload) => payload, 0));
   if (id === undefined) throw new JournalUnavailable(`Kafka: a broker has not heard of topic ${topic} yet`);
   return id;
 }
@@ -220,16 +211,20 @@ export async function readTopicId(broker: Broker, topic: string): Promise<string
  * Flexible versions (KIP-482): lengths are varints, one more than they are, and tagged fields, of which there are none, end everything: the
  * header too, which kafkajs does not write.
  */
-function encodeTopicQuestion(topic: string): Encoder {
+function encodeTopicQuestion(topic: string): Buffer {
   const name = Buffer.from(topic, 'utf8'); // at most 249 characters of ASCII
   const tags = 0;
   const length = name.length + 1;
   const lengthBytes = length < 128 ? [length] : [(length & 127) | 128, length >> 7];
   const noTopicId = Buffer.alloc(16);
   const noAutoCreation = 0;
-  return new Encoder().writeBuffer(
-    Buffer.concat([Buffer.of(tags, 2), noTopicId, Buffer.of(...lengthBytes), name, Buffer.of(tags, noAutoCreation, 0, tags)]),
-  );
+  return Buffer.concat([
+    Buffer.of(tags, 2),
+    noTopicId,
+    Buffer.of(...lengthBytes),
+    name,
+    Buffer.of(tags, noAutoCreation, 0, tags),
+  ]);
 }
 
 /** Reads up to the id of the first topic, and no further. Undefined where there is an error in its place. */
